@@ -1,0 +1,55 @@
+// Channel: a client's handle on a service target. Made once, shared by every stub and thread of a process.
+//
+//   std::shared_ptr<sidecall::Channel> channel = sidecall::CreateChannel("shm:/run/hello");
+//   hello::Greeter::Stub stub(channel);
+//
+// Targets: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". The connection is made by the first
+// call, and again by the first call after it broke. Thread-safety: any thread, at any time.
+#ifndef SIDECALL_CHANNEL_H_
+#define SIDECALL_CHANNEL_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "sidecall/internal/call_engine.h"
+#include "sidecall/polling.h"
+
+namespace sidecall {
+
+struct ChannelOptions {
+  // A larger reply fails its call with RESOURCE_EXHAUSTED before memory is set aside for it.
+  size_t max_receive_message_bytes = 4u << 20;
+  // For connecting and shaking hands; a call's own deadline may end it earlier.
+  absl::Duration connect_timeout = absl::Seconds(10);
+  // How a call waits for its reply.
+  Polling polling = DefaultPolling();
+};
+
+class Channel {
+ public:
+  ~Channel();
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  const std::string& target() const { return target_; }
+
+  // -- For generated code -----------------------------------------------------------------------------------
+  internal::CallEngine& engine() const { return *engine_; }
+
+ private:
+  friend std::shared_ptr<Channel> CreateChannel(std::string_view, const ChannelOptions&);
+  Channel(std::string_view target, std::unique_ptr<internal::CallEngine> engine);
+
+  std::string target_;
+  std::unique_ptr<internal::CallEngine> engine_;
+};
+
+// Never fails: a target that cannot be used gives a channel whose calls return the reason (as gRPC's lame channel).
+std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options = {});
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CHANNEL_H_

@@ -1,0 +1,32 @@
+// What generated stubs call.
+#ifndef SIDECALL_INTERNAL_STUB_H_
+#define SIDECALL_INTERNAL_STUB_H_
+
+#include "absl/status/statusor.h"
+#include "sidecall/channel.h"
+#include "sidecall/client_context.h"
+#include "sidecall/internal/message.h"
+#include "sidecall/internal/method.h"
+
+namespace sidecall::internal {
+
+inline absl::Status CallUnary(const Channel& channel, const Method& method, ClientContext* context,
+                              const google::protobuf::MessageLite& request,
+                              google::protobuf::MessageLite* reply) {
+  ProtobufTarget target(*reply);
+  return channel.engine().RunUnary(method, *context, ProtobufSource(request), target);
+}
+
+template <typename Reply>
+absl::StatusOr<Reply> CallUnary(const Channel& channel, const Method& method,
+                                const google::protobuf::MessageLite& request) {
+  ClientContext context;
+  Reply reply;
+  absl::Status status = CallUnary(channel, method, &context, request, &reply);
+  if (!status.ok()) return status;
+  return reply;
+}
+
+}  // namespace sidecall::internal
+
+#endif  // SIDECALL_INTERNAL_STUB_H_

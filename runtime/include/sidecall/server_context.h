@@ -1,0 +1,63 @@
+// ServerContext: what a handler may know of the call that it serves, and say beside its reply.
+//
+//   absl::Status SayHello(sidecall::ServerContext* context, const HelloRequest* request, HelloReply* reply) {
+//     if (context->peer().uid != 0) return absl::PermissionDeniedError("root only");
+//     ...
+//
+// Valid while the handler runs. Thread-safety: IsCancelled from any thread, the rest from one at a time.
+#ifndef SIDECALL_SERVER_CONTEXT_H_
+#define SIDECALL_SERVER_CONTEXT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "absl/time/time.h"
+#include "sidecall/metadata.h"
+#include "sidecall/peer_identity.h"
+
+namespace sidecall {
+
+class ServerContext {
+ public:
+  ServerContext() = default;
+  ServerContext(const ServerContext&) = delete;
+  ServerContext& operator=(const ServerContext&) = delete;
+
+  // Who calls, as the kernel vouches for it.
+  const PeerIdentity& peer() const { return *peer_; }
+
+  // What the client sent with the call.
+  const Metadata& client_metadata() const { return client_metadata_; }
+
+  // Sent with the reply; both may be called until the handler returns.
+  void AddInitialMetadata(std::string_view key, std::string_view value) { initial_metadata_.Add(key, value); }
+  void AddTrailingMetadata(std::string_view key, std::string_view value) { trailing_metadata_.Add(key, value); }
+
+  // The client's deadline; absl::InfiniteFuture() where it set none.
+  absl::Time deadline() const;
+
+  // True once nobody waits for the reply: the client cancelled or died, the deadline passed, the server is
+  // shutting down by force.
+  bool IsCancelled() const;
+
+  // -- For the runtime --------------------------------------------------------------------------------------
+  // `peer` must outlive this object; `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
+  void Start(const PeerIdentity& peer, int64_t deadline_nanos);
+  void Cancel() { cancelled_.store(true, std::memory_order_release); }
+  Metadata& mutable_client_metadata() { return client_metadata_; }
+  const Metadata& initial_metadata() const { return initial_metadata_; }
+  const Metadata& trailing_metadata() const { return trailing_metadata_; }
+
+ private:
+  const PeerIdentity* peer_ = nullptr;
+  int64_t deadline_nanos_ = 0;
+  std::atomic<bool> cancelled_{false};
+  Metadata client_metadata_;
+  Metadata initial_metadata_;
+  Metadata trailing_metadata_;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_SERVER_CONTEXT_H_

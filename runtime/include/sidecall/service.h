@@ -1,0 +1,46 @@
+// Service: the base of every generated Service class: a name, and a table of methods with their handlers.
+//
+// Thread-safety: immutable once constructed. Handlers of one service run on many threads at once.
+#ifndef SIDECALL_SERVICE_H_
+#define SIDECALL_SERVICE_H_
+
+#include <span>
+#include <string_view>
+
+#include "sidecall/internal/method.h"
+
+namespace sidecall {
+
+namespace internal {
+class ServerCall;
+}  // namespace internal
+
+class Service {
+ public:
+  // Serves `call` by calling the method of `service` that it stands for.
+  using Handler = void (*)(Service& service, internal::ServerCall& call);
+  struct MethodEntry {
+    const internal::Method* method;
+    Handler handler;
+  };
+
+  virtual ~Service() = default;
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // "hello.Greeter".
+  std::string_view name() const { return name_; }
+  std::span<const MethodEntry> methods() const { return methods_; }
+
+ protected:
+  // Both must outlive the service: generated code passes static tables.
+  Service(std::string_view name, std::span<const MethodEntry> methods) : name_(name), methods_(methods) {}
+
+ private:
+  std::string_view name_;
+  std::span<const MethodEntry> methods_;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_SERVICE_H_

@@ -1,0 +1,16 @@
+// Everything that a program which calls or serves needs. Generated headers include it.
+#ifndef SIDECALL_SIDECALL_H_
+#define SIDECALL_SIDECALL_H_
+
+#include "sidecall/channel.h"
+#include "sidecall/client_context.h"
+#include "sidecall/metadata.h"
+#include "sidecall/peer_identity.h"
+#include "sidecall/polling.h"
+#include "sidecall/server.h"
+#include "sidecall/server_context.h"
+#include "sidecall/service.h"
+#include "sidecall/status.h"
+#include "sidecall/stream.h"
+
+#endif  // SIDECALL_SIDECALL_H_
