@@ -19,8 +19,9 @@ namespace sidecall {
 
 class ClientContext {
  public:
-  // Deadline of a call that has none.
+  // Deadlines of a call that has none, and of one that was late when it was set.
   static constexpr int64_t kNoDeadline = 0;
+  static constexpr int64_t kPassedDeadline = 1;
 
   ClientContext() = default;
   ClientContext(const ClientContext&) = delete;

@@ -1,0 +1,44 @@
+#include "sidecall/channel.h"
+
+#include <utility>
+
+#include "core/frame_engine.h"
+#include "core/status_payloads.h"
+#include "transport/registry.h"
+
+namespace sidecall {
+namespace {
+
+// The engine of a channel whose target cannot be used: every call says why.
+class LameEngine final : public internal::CallEngine {
+ public:
+  explicit LameEngine(absl::Status why) : why_(NotSent(std::move(why))) {}
+  absl::Status RunUnary(const internal::Method& /*method*/, ClientContext& /*context*/,
+                        const internal::MessageSource& /*request*/, internal::MessageTarget& /*reply*/) override {
+    return why_;
+  }
+
+ private:
+  const absl::Status why_;
+};
+
+std::unique_ptr<internal::CallEngine> MakeEngine(std::string_view target, const ChannelOptions& options) {
+  auto address = Address::Parse(target);
+  if (!address.ok()) return std::make_unique<LameEngine>(address.status());
+  auto transport = FindTransport(*address);
+  if (!transport.ok()) return std::make_unique<LameEngine>(transport.status());
+  return std::make_unique<FrameEngine>(**transport, *std::move(address), options);
+}
+
+}  // namespace
+
+Channel::Channel(std::string_view target, std::unique_ptr<internal::CallEngine> engine)
+    : target_(target), engine_(std::move(engine)) {}
+
+Channel::~Channel() = default;
+
+std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options) {
+  return std::shared_ptr<Channel>(new Channel(target, MakeEngine(target, options)));
+}
+
+}  // namespace sidecall

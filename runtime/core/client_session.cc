@@ -1,0 +1,317 @@
+#include "core/client_session.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/handler_scope.h"
+#include "core/status_payloads.h"
+#include "sidecall/client_context.h"
+#include "transport/clock.h"
+#include "transport/errno_status.h"
+
+namespace sidecall {
+namespace {
+
+// Calls of one channel at once; a server may take fewer.
+constexpr uint32_t kMaxCalls = 4096;
+
+timespec Until(int64_t deadline_nanos) {
+  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0);
+  return {.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+}
+
+}  // namespace
+
+ClientSession::ClientSession(std::unique_ptr<Connection> connection, std::mutex& write_mutex,
+                             uint64_t max_receive_message, Polling polling, UniqueFd kick)
+    : connection_(std::move(connection)),
+      write_mutex_(write_mutex),
+      max_receive_message_(max_receive_message),
+      kick_(std::move(kick)),
+      peer_is_self_(connection_->peer().pid == getpid()),
+      writer_(*connection_),
+      frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes),
+      spin_(polling) {}
+
+absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
+                                                                   std::mutex& write_mutex,
+                                                                   uint64_t max_receive_message, Polling polling,
+                                                                   int64_t deadline_nanos) {
+  UniqueFd kick(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!kick.valid()) return ErrnoStatus(errno, "eventfd");
+  std::unique_ptr<ClientSession> session(new ClientSession(std::move(connection), write_mutex, max_receive_message,
+                                                           polling, std::move(kick)));
+  SendHello(session->writer_, write_mutex, max_receive_message, 0);
+  absl::Status greeted = session->AwaitHello(deadline_nanos);
+  if (!greeted.ok()) return greeted;
+  const Hello& peer = session->agreement_.peer;
+  session->calls_ = std::vector<std::atomic<ClientCall*>>(std::min(peer.max_calls, kMaxCalls));
+  session->method_known_ = std::vector<std::atomic<bool>>(std::min(peer.max_method_ids, kMaxMethodIds));
+  return session;
+}
+
+absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
+  while (!greeted_ && !closed()) {
+    if (frames_.Poll() > 0) continue;
+    if (MonotonicNanos() >= deadline_nanos) {
+      return absl::DeadlineExceededError("the server accepted the connection, but did not answer the hello in time");
+    }
+    FlushPending();
+    SleepUntilReadable(deadline_nanos);
+  }
+  return greeted_ ? absl::OkStatus() : close_status_;
+}
+
+bool ClientSession::Unused() const {
+  return std::all_of(owned_calls_.begin(), owned_calls_.end(), [](const auto& call) { return call->free(); });
+}
+
+ClientCall* ClientSession::FreeCall() {
+  const uint32_t hint = free_hint_.load(std::memory_order_relaxed);
+  if (hint < owned_calls_.size() && owned_calls_[hint]->free()) return owned_calls_[hint].get();
+  for (const auto& call : owned_calls_) {
+    if (call->free()) return call.get();
+  }
+  const auto index = static_cast<uint32_t>(owned_calls_.size());
+  if (index == calls_.size()) return nullptr;
+  owned_calls_.push_back(std::make_unique<ClientCall>(index));
+  calls_[index].store(owned_calls_.back().get(), std::memory_order_release);
+  return owned_calls_.back().get();
+}
+
+ClientCall* ClientSession::CallOf(uint32_t stream) const {
+  const uint32_t index = StreamIndex(stream);
+  if (index >= calls_.size()) return nullptr;
+  ClientCall* call = calls_[index].load(std::memory_order_acquire);
+  return call != nullptr && call->stream() == stream && !call->free() ? call : nullptr;
+}
+
+absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const internal::Method& method,
+                                                 ClientContext& context, const internal::MessageSource& request,
+                                                 size_t request_size, internal::MessageTarget& reply) {
+  if (request_size > agreement_.peer.max_message) {
+    return NotSent(absl::ResourceExhaustedError(
+        absl::StrCat("the request to ", std::string(method.full_name()), " has ", request_size,
+                     " bytes, and the server takes ", agreement_.peer.max_message,
+                     ". Send less, or raise the server's max_receive_message_bytes")));
+  }
+  ClientCall* call = FreeCall();
+  if (call == nullptr) {
+    return NotSent(absl::ResourceExhaustedError(absl::StrCat(
+        calls_.size(), " calls are open on this connection, and the server takes no more. Wait for some to end, or raise "
+                       "the server's max_calls_per_connection")));
+  }
+  FrameHeader header;
+  header.type = FrameType::kStart;
+  header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
+  header.stream = call->Begin(method, context, reply);
+  header.code = method.id();
+  if (context.deadline_nanos() != ClientContext::kNoDeadline) {
+    header.argument = static_cast<uint64_t>(context.deadline_nanos());
+  }
+  const bool known = header.code < method_known_.size() && method_known_[header.code].load(std::memory_order_relaxed);
+  if (known && context.metadata().empty()) [[likely]] {
+    writer_.Send(lock, header, {}, &request, request_size);
+  } else {
+    std::string head;
+    if (!known) {
+      header.flags |= FrameFlags::kMethodName;
+      AppendMethodName(head, method.full_name());
+    }
+    if (!context.metadata().empty()) {
+      header.flags |= FrameFlags::kMetadata;
+      AppendMetadata(head, context.metadata());
+    }
+    writer_.Send(lock, header, head, &request, request_size);
+  }
+  writer_.Flush(lock);
+  return call;
+}
+
+absl::Status ClientSession::Finish(ClientCall& call, int64_t deadline_nanos) {
+  const uint32_t stream = call.stream();
+  const bool ended = Await(call, deadline_nanos == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline_nanos);
+  if (ended) [[likely]] {
+    free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
+    return call.Take();
+  }
+  absl::Status status = absl::DeadlineExceededError(
+      absl::StrCat(std::string(call.method().full_name()), ": no reply before the deadline"));
+  if (!call.Abandon()) return call.Take();
+  SendCancel(stream);
+  return status;
+}
+
+bool ClientSession::Await(ClientCall& call, int64_t deadline_nanos) {
+  if (peer_is_self_) HandlerScope::AboutToBlock();
+  bool ended = false;
+  for (;;) {
+    if (TakeReaderRole()) {
+      ended = call.done() || ReadUntilDone(call, deadline_nanos);
+      HandReaderRoleOn(true);
+      return ended;
+    }
+    if (writer_.has_pending()) {
+      const uint64_t one = 1;
+      (void)!write(kick_.get(), &one, sizeof one);
+    }
+    SleepAsFollower(call, deadline_nanos);
+    ended = call.done();
+    if (ended || MonotonicNanos() >= deadline_nanos) {
+      HandReaderRoleOn(false);
+      return ended;
+    }
+  }
+}
+
+// Whoever leaves makes sure that, where others wait, one of them reads.
+void ClientSession::HandReaderRoleOn(bool release) {
+  if (release) reader_.store(false, std::memory_order_seq_cst);
+  if (followers_.load(std::memory_order_seq_cst) == 0 || reader_.load(std::memory_order_seq_cst)) return;
+  for (auto& entry : calls_) {
+    ClientCall* call = entry.load(std::memory_order_acquire);
+    if (call == nullptr || call->WakeToRead()) return;
+  }
+}
+
+void ClientSession::SleepAsFollower(ClientCall& call, int64_t deadline_nanos) {
+  HandlerScope::AboutToBlock();
+  followers_.fetch_add(1, std::memory_order_seq_cst);
+  call.AnnounceSleep();
+  // Pairs with HandReaderRoleOn and ClientCall::FinishClaimed: either they see us asleep, or we see what they did.
+  if (reader_.load(std::memory_order_seq_cst) && !call.done()) call.Sleep(deadline_nanos);
+  call.CancelSleep();
+  followers_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
+  reading_for_ = &call;
+  bool slept = false;
+  int64_t began = 0;
+  if (closed()) call.Fail(close_status_, true);
+  for (spin_.Begin(); !call.done();) {
+    const size_t frames = frames_.Poll();
+    if (writer_.has_pending()) FlushPending();
+    if (frames > 0 || call.done()) continue;
+    if (spin_.Continue()) {
+      if (deadline_nanos > spin_.now_nanos()) continue;
+    } else {
+      HandlerScope::AboutToBlock();
+      if (!slept) began = MonotonicNanos();
+      slept = true;
+      SleepUntilReadable(deadline_nanos);
+    }
+    if (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos) break;
+  }
+  if (slept) {
+    spin_.EndedAsleep(MonotonicNanos() - began);
+  } else {
+    spin_.EndedAwake();
+  }
+  reading_for_ = nullptr;
+  return call.done();
+}
+
+void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
+  if (!connection_->Arm()) return;
+  const WaitDescriptors wait = connection_->wait_descriptors();
+  std::array<pollfd, 4> items{};
+  std::copy_n(wait.items.begin(), wait.count, items.begin());
+  items[wait.count] = {.fd = kick_.get(), .events = POLLIN, .revents = 0};
+  timespec timeout{};
+  const bool timed = deadline_nanos != kInfiniteFutureNanos;
+  if (timed) timeout = Until(deadline_nanos);
+  const int count = ppoll(items.data(), wait.count + 1, timed ? &timeout : nullptr, nullptr);
+  uint32_t ready = 0;
+  for (size_t i = 0; count > 0 && i < wait.count; i++) {
+    if (items[i].revents != 0) ready |= 1u << i;
+  }
+  connection_->Disarm(ready);
+  if (count > 0 && items[wait.count].revents != 0) {
+    uint64_t kicks = 0;
+    (void)!read(kick_.get(), &kicks, sizeof kicks);
+  }
+}
+
+void ClientSession::FlushPending() {
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Flush(lock);
+}
+
+void ClientSession::SendCancel(uint32_t stream) {
+  FrameHeader header;
+  header.type = FrameType::kCancel;
+  header.lane = Lane::kControl;
+  header.stream = stream;
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Send(lock, header, {}, nullptr, 0);
+  writer_.Flush(lock);
+}
+
+absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_view body) {
+  if (!greeted_) {
+    if (header.type != FrameType::kHello) return absl::DataLossError("the server did not say hello first");
+    auto agreement = Agree(body);
+    if (!agreement.ok()) return agreement.status();
+    agreement_ = *agreement;
+    greeted_ = true;
+    return absl::OkStatus();
+  }
+  switch (header.type) {
+    case FrameType::kEnd:
+      return EndCall(header, body);
+    case FrameType::kGoAway:
+      going_away_.store(true, std::memory_order_release);  // Calls in flight go on.
+      return absl::OkStatus();
+    case FrameType::kPong:
+      return absl::OkStatus();
+    default:
+      return absl::DataLossError(
+          absl::StrCat("the server sent a frame of type ", static_cast<int>(header.type), " that has no place here"));
+  }
+}
+
+absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view body) {
+  ClientCall* call = CallOf(header.stream);
+  if (call == nullptr) {
+    return absl::DataLossError(absl::StrCat("the server answered stream ", header.stream, ", which is not open"));
+  }
+  if (header.has(FrameFlags::kMethodKnown)) {
+    const uint32_t id = call->method().id();
+    if (id < method_known_.size()) method_known_[id].store(true, std::memory_order_relaxed);
+  }
+  if (body.size() > max_receive_message_ && header.code == 0 && !header.has(FrameFlags::kMetadata)) {
+    OnTooLarge(header, body.size());
+    return absl::OkStatus();
+  }
+  return call->CompleteWith(header, body, call == reading_for_);
+}
+
+void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
+  ClientCall* call = CallOf(header.stream);
+  if (call == nullptr || header.type != FrameType::kEnd) return;
+  call->Fail(absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
+                                                       max_receive_message_,
+                                                       ". Raise the channel's max_receive_message_bytes")),
+             call == reading_for_);
+}
+
+void ClientSession::OnClosed(const absl::Status& why) {
+  close_status_ = absl::UnavailableError(absl::StrCat("the connection ended: ", why.message(),
+                                                      "; whether the server handled the call is not known"));
+  closed_.store(true, std::memory_order_release);
+  for (auto& entry : calls_) {
+    ClientCall* call = entry.load(std::memory_order_acquire);
+    if (call == nullptr) break;
+    call->Fail(close_status_, call == reading_for_);
+  }
+}
+
+}  // namespace sidecall

@@ -1,0 +1,102 @@
+// ClientSession: one connection of a client, from its hello to its end, and the calls in flight on it.
+//
+// There is no thread here: the callers read. One of them has the reader role; it polls, completes whatever calls it reads
+// about, and hands the role on when its own reply is in. The others sleep until their reply is in, or the role is theirs.
+#ifndef SIDECALL_CORE_CLIENT_SESSION_H_
+#define SIDECALL_CORE_CLIENT_SESSION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/adaptive_spin.h"
+#include "core/client_call.h"
+#include "core/frame_reader.h"
+#include "core/frame_writer.h"
+#include "core/handshake.h"
+#include "transport/transport.h"
+#include "transport/unique_fd.h"
+
+namespace sidecall {
+
+class ClientSession final : private WholeFrameSink {
+ public:
+  // Shakes hands over `connection`, until `deadline_nanos`. `write_mutex`, the channel's, becomes the connection's write
+  // lock, and must outlive the session.
+  static absl::StatusOr<std::unique_ptr<ClientSession>> Open(std::unique_ptr<Connection> connection,
+                                                             std::mutex& write_mutex, uint64_t max_receive_message,
+                                                             Polling polling, int64_t deadline_nanos);
+
+  // Sends a unary call. REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server takes no more
+  // calls or no such large message.
+  absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const internal::Method& method, ClientContext& context,
+                                    const internal::MessageSource& request, size_t request_size,
+                                    internal::MessageTarget& reply);
+
+  // Waits for the call's end and gives its status. The call is gone.
+  absl::Status Finish(ClientCall& call, int64_t deadline_nanos);
+
+  // False where new calls need another connection: it ended, or the server asked to leave.
+  bool usable() const {
+    return !closed_.load(std::memory_order_acquire) && !going_away_.load(std::memory_order_acquire);
+  }
+  // True where no caller is in here any more. REQUIRES: not usable, and the write lock is held.
+  bool Unused() const;
+  const PeerIdentity& peer() const { return connection_->peer(); }
+
+ private:
+  ClientSession(std::unique_ptr<Connection> connection, std::mutex& write_mutex, uint64_t max_receive_message,
+                Polling polling, UniqueFd kick);
+  absl::Status AwaitHello(int64_t deadline_nanos);
+
+  absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
+  void OnTooLarge(const FrameHeader& header, uint64_t size) override;
+  void OnClosed(const absl::Status& why) override;
+
+  ClientCall* FreeCall();
+  ClientCall* CallOf(uint32_t stream) const;
+  absl::Status EndCall(const FrameHeader& header, std::string_view body);
+
+  bool closed() const { return closed_.load(std::memory_order_acquire); }
+  bool TakeReaderRole() { return !reader_.exchange(true, std::memory_order_seq_cst); }
+  void HandReaderRoleOn(bool release);
+  bool Await(ClientCall& call, int64_t deadline_nanos);
+  bool ReadUntilDone(ClientCall& call, int64_t deadline_nanos);
+  void SleepUntilReadable(int64_t deadline_nanos);
+  void SleepAsFollower(ClientCall& call, int64_t deadline_nanos);
+  void FlushPending();
+  void SendCancel(uint32_t stream);
+
+  const std::unique_ptr<Connection> connection_;
+  std::mutex& write_mutex_;
+  const uint64_t max_receive_message_;
+  const UniqueFd kick_;  // wakes the sleeping reader when another thread's output waits for room
+  const bool peer_is_self_;
+  Agreement agreement_;
+  bool greeted_ = false;
+
+  FrameWriter writer_;
+  FrameReader frames_;
+  AdaptiveSpin spin_;              // the reader's
+  ClientCall* reading_for_ = nullptr;  // the reader's own call
+  absl::Status close_status_;
+
+  std::atomic<bool> closed_{false};      // close_status_ tells why
+  std::atomic<bool> going_away_{false};
+  std::atomic<bool> reader_{false};  // taken
+  std::atomic<int> followers_{0};    // callers that sleep, or are about to
+  std::atomic<uint32_t> free_hint_{0};
+
+  // By index; made when first needed, under the write lock.
+  std::vector<std::atomic<ClientCall*>> calls_;
+  std::vector<std::unique_ptr<ClientCall>> owned_calls_;
+  // By method id: the server knows it. Set by the reader.
+  std::vector<std::atomic<bool>> method_known_;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_CLIENT_SESSION_H_

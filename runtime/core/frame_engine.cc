@@ -1,0 +1,89 @@
+#include "core/frame_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/handler_scope.h"
+#include "core/status_payloads.h"
+#include "sidecall/client_context.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+
+FrameEngine::FrameEngine(const Transport& transport, Address address, const ChannelOptions& options)
+    : transport_(transport), address_(std::move(address)), options_(options) {}
+
+FrameEngine::~FrameEngine() = default;
+
+absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
+                                   const internal::MessageSource& request, internal::MessageTarget& reply) {
+  if (fork_guard_.forked()) [[unlikely]] {
+    return NotSent(ForkGuard::Error("this channel"));
+  }
+  if (context.deadline_nanos() == ClientContext::kPassedDeadline) [[unlikely]] {
+    return NotSent(absl::DeadlineExceededError("the deadline had passed when it was set"));
+  }
+  if (!context.metadata().empty()) {
+    absl::Status valid = context.metadata().Validate();
+    if (!valid.ok()) return NotSent(valid);
+  }
+  const size_t size = request.ByteSize();
+  FrameWriter::Lock lock(mutex_);
+  ClientSession* session = session_.get();
+  if (session == nullptr || !session->usable()) [[unlikely]] {
+    auto connected = UsableSession(lock, context.deadline_nanos());
+    if (!connected.ok()) return connected.status();
+    session = *connected;
+  }
+  auto call = session->Start(lock, method, context, request, size, reply);
+  lock.unlock();
+  if (!call.ok()) return call.status();
+  context.set_peer(session->peer());
+  return session->Finish(**call, context.deadline_nanos());
+}
+
+absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos) {
+  HandlerScope::AboutToBlock();
+  int64_t deadline = MonotonicNanos() + absl::ToInt64Nanoseconds(options_.connect_timeout);
+  if (call_deadline_nanos != ClientContext::kNoDeadline) deadline = std::min(deadline, call_deadline_nanos);
+  if (connecting_) {
+    // Somebody else is at it: share what comes of it.
+    const uint64_t attempt = attempts_;
+    const bool ended = connected_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(deadline - MonotonicNanos(), 0)),
+                                           [&] { return attempts_ != attempt; });
+    if (!ended) {
+      return NotSent(absl::DeadlineExceededError(
+          absl::StrCat("connect to ", address_.text, ": not connected before the deadline")));
+    }
+    if (session_ != nullptr && session_->usable()) return session_.get();
+    return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once")) : last_error_;
+  }
+  RetireSession();
+  connecting_ = true;
+  lock.unlock();
+  auto session = Connect(deadline);
+  lock.lock();
+  connecting_ = false;
+  attempts_++;
+  last_error_ = session.ok() ? absl::OkStatus() : NotSent(session.status());
+  connected_.notify_all();
+  if (!session.ok()) return last_error_;
+  session_ = *std::move(session);
+  return session_.get();
+}
+
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::Connect(int64_t deadline_nanos) {
+  auto connection = transport_.Connect(address_, deadline_nanos);
+  if (!connection.ok()) return connection.status();
+  return ClientSession::Open(*std::move(connection), mutex_, options_.max_receive_message_bytes, options_.polling,
+                             deadline_nanos);
+}
+
+void FrameEngine::RetireSession() {
+  if (session_ != nullptr) retired_.push_back(std::move(session_));
+  std::erase_if(retired_, [](const auto& session) { return session->Unused(); });
+}
+
+}  // namespace sidecall

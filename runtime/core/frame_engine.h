@@ -1,0 +1,51 @@
+// FrameEngine: the call engine of local transports: a client's connection to one address, made when first needed and
+// again after it broke.
+#ifndef SIDECALL_CORE_FRAME_ENGINE_H_
+#define SIDECALL_CORE_FRAME_ENGINE_H_
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/client_session.h"
+#include "core/fork_guard.h"
+#include "sidecall/channel.h"
+#include "sidecall/internal/call_engine.h"
+#include "transport/transport.h"
+
+namespace sidecall {
+
+class FrameEngine final : public internal::CallEngine {
+ public:
+  // `transport` must outlive the engine.
+  FrameEngine(const Transport& transport, Address address, const ChannelOptions& options);
+  ~FrameEngine() override;
+
+  absl::Status RunUnary(const internal::Method& method, ClientContext& context,
+                        const internal::MessageSource& request, internal::MessageTarget& reply) override;
+
+ private:
+  // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of Transport::Connect,
+  // marked as not sent.
+  absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);
+  absl::StatusOr<std::unique_ptr<ClientSession>> Connect(int64_t deadline_nanos);
+  void RetireSession();
+
+  const Transport& transport_;
+  const Address address_;
+  const ChannelOptions options_;
+  const ForkGuard fork_guard_;
+
+  std::mutex mutex_;  // all below, and the write lock of every session
+  std::condition_variable connected_;
+  bool connecting_ = false;
+  uint64_t attempts_ = 0;  // that have ended
+  absl::Status last_error_;
+  std::unique_ptr<ClientSession> session_;
+  std::vector<std::unique_ptr<ClientSession>> retired_;  // calls may still be leaving them
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_FRAME_ENGINE_H_

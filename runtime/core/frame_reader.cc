@@ -1,0 +1,153 @@
+#include "core/frame_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/shared_copy.h"
+
+namespace sidecall {
+namespace {
+
+constexpr size_t kPage = 4096;
+// One Poll copies out at most this much before what it passed on is dealt with.
+constexpr size_t kCopiesBytes = 64u << 10;
+// Memory of large frames that is kept for the next: their pages are dear to fault in again.
+constexpr size_t kSpareBuffers = 2;
+constexpr size_t kMaxSpareBytes = (2u << 20) + (64u << 10);
+
+}  // namespace
+
+char* FrameReader::Buffer::Get(size_t size) {
+  if (capacity_ < size) {
+    memory_ = std::make_unique_for_overwrite<char[]>(size + 2 * kPage);
+    const auto address = reinterpret_cast<uintptr_t>(memory_.get());
+    bytes_ = memory_.get() + (kPage - address % kPage) % kPage + kPage / 2;
+    capacity_ = size;
+  }
+  return bytes_;
+}
+
+FrameReader::FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole)
+    : connection_(connection), sink_(sink), max_whole_(max_whole) {}
+
+size_t FrameReader::Poll() {
+  if (closed_) return 0;
+  copies_used_ = 0;
+  if (!finished_.empty()) RecycleFinished();
+  return connection_.Poll(*this);
+}
+
+void FrameReader::RecycleFinished() {
+  for (Buffer& buffer : finished_) {
+    if (spare_.size() < kSpareBuffers && buffer.capacity() <= kMaxSpareBytes) spare_.push_back(std::move(buffer));
+  }
+  finished_.clear();
+}
+
+FrameReader::Buffer FrameReader::TakeBuffer() {
+  if (spare_.empty()) return {};
+  Buffer buffer = std::move(spare_.back());
+  spare_.pop_back();
+  return buffer;
+}
+
+bool FrameReader::OnFrame(const FrameHeader& header, const FrameBody& body) {
+  absl::Status taken = TakeFrame(header, body);
+  if (!taken.ok()) {
+    connection_.Close();
+    OnClosed(taken);
+    return false;
+  }
+  return finished_.empty() && copies_used_ < kCopiesBytes / 2;
+}
+
+void FrameReader::OnClosed(const absl::Status& why) {
+  if (!std::exchange(closed_, true)) sink_.OnClosed(why);
+}
+
+absl::Status FrameReader::TakeFrame(const FrameHeader& header, const FrameBody& body) {
+  if (header.type == FrameType::kContinuation) return Continue(header, body);
+  if (header.has(FrameFlags::kMore)) return BeginAssembly(header, body);
+  if (header.length > max_whole_) {
+    sink_.OnTooLarge(header, header.length);
+    return absl::OkStatus();
+  }
+  return sink_.OnWholeFrame(header, body.shared ? CopyOut(body) : std::string_view(body.bytes, body.size));
+}
+
+std::string_view FrameReader::CopyOut(const FrameBody& body) {
+  if (copies_ == nullptr) copies_ = std::make_unique_for_overwrite<char[]>(kCopiesBytes);
+  if (body.size > kCopiesBytes - copies_used_) {
+    // A transport with larger shared frames than ours of today.
+    finished_.push_back(TakeBuffer());
+    char* bytes = finished_.back().Get(body.size);
+    CopyShared(bytes, body.bytes, body.size);
+    return {bytes, body.size};
+  }
+  char* bytes = copies_.get() + copies_used_;
+  CopyShared(bytes, body.bytes, body.size);
+  copies_used_ += (body.size + 15) & ~size_t{15};
+  return {bytes, body.size};
+}
+
+absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBody& body) {
+  uint32_t size = 0;
+  if (body.size < sizeof size) return absl::DataLossError("the first piece of a split frame does not tell its size");
+  std::memcpy(&size, body.bytes, sizeof size);
+  auto [found, added] = assemblies_.try_emplace(header.stream);
+  if (!added) {
+    return absl::DataLossError(absl::StrCat("stream ", header.stream, ": a split frame begins within another"));
+  }
+  Assembly& assembly = found->second;
+  assembly.header = header;
+  assembly.header.flags &= static_cast<uint8_t>(~FrameFlags::kMore);
+  assembly.size = size;
+  if (size > max_whole_) {
+    sink_.OnTooLarge(assembly.header, size);
+  } else {
+    assembly.buffer = TakeBuffer();
+    assembly.bytes = assembly.buffer.Get(size);
+  }
+  return AddPiece(assembly, body.bytes + sizeof size, body.size - sizeof size, body.shared);
+}
+
+absl::Status FrameReader::Continue(const FrameHeader& header, const FrameBody& body) {
+  auto found = assemblies_.find(header.stream);
+  if (found == assemblies_.end()) {
+    return absl::DataLossError(absl::StrCat("stream ", header.stream, ": a continuation of no frame"));
+  }
+  absl::Status added = AddPiece(found->second, body.bytes, body.size, body.shared);
+  if (!added.ok() || header.has(FrameFlags::kMore)) return added;
+  return Complete(header.stream);
+}
+
+absl::Status FrameReader::AddPiece(Assembly& assembly, const char* bytes, size_t size, bool shared) {
+  if (size > assembly.size - assembly.received) {
+    return absl::DataLossError(absl::StrCat("stream ", assembly.header.stream, ": pieces of more than the ",
+                                            assembly.size, " bytes that the first one told"));
+  }
+  if (assembly.bytes != nullptr) {
+    char* to = assembly.bytes + assembly.received;
+    shared ? CopyShared(to, bytes, size) : static_cast<void>(std::memcpy(to, bytes, size));
+  }
+  assembly.received += size;
+  return absl::OkStatus();
+}
+
+absl::Status FrameReader::Complete(uint32_t stream) {
+  auto node = assemblies_.extract(stream);
+  Assembly& assembly = node.mapped();
+  if (assembly.received != assembly.size) {
+    return absl::DataLossError(absl::StrCat("stream ", stream, ": pieces of ", assembly.received, " bytes instead of ",
+                                            assembly.size));
+  }
+  if (assembly.bytes == nullptr) return absl::OkStatus();
+  FrameHeader header = assembly.header;
+  header.length = static_cast<uint32_t>(assembly.size);
+  finished_.push_back(std::move(assembly.buffer));
+  return sink_.OnWholeFrame(header, {assembly.bytes, assembly.size});
+}
+
+}  // namespace sidecall

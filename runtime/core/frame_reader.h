@@ -1,0 +1,87 @@
+// FrameReader: the receiving half of a connection: copies shared bodies out, once, and puts split frames together again,
+// so that what it passes on is whole frames in private memory.
+//
+// Thread-safety: the thread with the connection's reader role.
+#ifndef SIDECALL_CORE_FRAME_READER_H_
+#define SIDECALL_CORE_FRAME_READER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "transport/transport.h"
+
+namespace sidecall {
+
+// Whole frames. Calls never overlap.
+class WholeFrameSink {
+ public:
+  // `body` is private memory, valid until the reader's next Poll. An error closes the connection.
+  virtual absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) = 0;
+  // A frame was larger than the limit, and is skipped. `header` is that of its first piece.
+  virtual void OnTooLarge(const FrameHeader& header, uint64_t size) = 0;
+  virtual void OnClosed(const absl::Status& why) = 0;
+
+ protected:
+  ~WholeFrameSink() = default;
+};
+
+class FrameReader final : private FrameSink {
+ public:
+  // Both must outlive the reader. A whole frame of more than `max_whole` bytes is skipped.
+  FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole);
+
+  // As Connection::Poll: frames that arrived, each passed on when whole. Never waits.
+  size_t Poll();
+
+ private:
+  // A buffer that is used again, placed so that a large string parsed out of it does not alias it.
+  class Buffer {
+   public:
+    // Room for `size` bytes; what was in it is lost.
+    char* Get(size_t size);
+    size_t capacity() const { return capacity_; }
+
+   private:
+    std::unique_ptr<char[]> memory_;
+    char* bytes_ = nullptr;
+    size_t capacity_ = 0;
+  };
+
+  // A split frame on its way.
+  struct Assembly {
+    FrameHeader header;  // the first piece's
+    Buffer buffer;
+    char* bytes = nullptr;  // null where the frame is too large, and skipped
+    uint64_t size = 0;
+    uint64_t received = 0;
+  };
+
+  bool OnFrame(const FrameHeader& header, const FrameBody& body) override;
+  void OnClosed(const absl::Status& why) override;
+  absl::Status TakeFrame(const FrameHeader& header, const FrameBody& body);
+  absl::Status BeginAssembly(const FrameHeader& header, const FrameBody& body);
+  absl::Status Continue(const FrameHeader& header, const FrameBody& body);
+  absl::Status AddPiece(Assembly& assembly, const char* bytes, size_t size, bool shared);
+  absl::Status Complete(uint32_t stream);
+  std::string_view CopyOut(const FrameBody& body);
+  Buffer TakeBuffer();
+  void RecycleFinished();
+
+  Connection& connection_;
+  WholeFrameSink& sink_;
+  const uint64_t max_whole_;
+  std::unordered_map<uint32_t, Assembly> assemblies_;  // by stream
+  std::vector<Buffer> finished_;                       // passed on, and read until the next Poll
+  std::vector<Buffer> spare_;
+  std::unique_ptr<char[]> copies_;  // small bodies out of shared memory, of one Poll
+  size_t copies_used_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_FRAME_READER_H_

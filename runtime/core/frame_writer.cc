@@ -1,0 +1,142 @@
+#include "core/frame_writer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace sidecall {
+
+// A logical frame's body as a stream of pieces, each sent as soon as the next is asked for: the peer reads the first
+// while the last is being serialized, and other streams' frames go in between.
+class FrameWriter::FragmentStream final : public google::protobuf::io::ZeroCopyOutputStream {
+ public:
+  FragmentStream(FrameWriter& writer, Lock& lock, const FrameHeader& header, size_t total)
+      : writer_(writer), lock_(lock), header_(header), left_(total) {}
+
+  bool Next(void** data, int* size) override {
+    if (backed_up_ > 0) {
+      *data = place_.body() + size_ - backed_up_;
+      *size = static_cast<int>(std::exchange(backed_up_, 0));
+      return true;
+    }
+    SendPiece();
+    if (left_ == 0) return false;
+    size_ = std::min(left_, writer_.limits_.max_frame);
+    place_ = writer_.Reserve(size_, header_.lane);
+    left_ -= size_;
+    // A large slot is filled outside of the lock, so that its serialization holds up no other stream.
+    if (size_ > writer_.limits_.inline_slot) lock_.unlock();
+    *data = place_.body();
+    *size = static_cast<int>(size_);
+    return true;
+  }
+  void BackUp(int count) override { backed_up_ = static_cast<size_t>(count); }
+  int64_t ByteCount() const override { return sent_ + static_cast<int64_t>(size_ - backed_up_); }
+
+  void Write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      void* data = nullptr;
+      int size = 0;
+      if (!Next(&data, &size)) return;
+      const size_t part = std::min(bytes.size(), static_cast<size_t>(size));
+      std::memcpy(data, bytes.data(), part);
+      bytes.remove_prefix(part);
+      BackUp(size - static_cast<int>(part));
+    }
+  }
+
+  // Sends the rest. A message that changed after it was sized may have left a hole: zeros fill it.
+  void Finish() {
+    void* data = nullptr;
+    int size = 0;
+    while (Next(&data, &size)) std::memset(data, 0, static_cast<size_t>(size));
+  }
+
+ private:
+  void SendPiece() {
+    if (size_ == 0) return;
+    if (!lock_.owns_lock()) lock_.lock();
+    FrameHeader header = header_;
+    header.length = static_cast<uint32_t>(size_);
+    if (left_ > 0) header.flags |= FrameFlags::kMore;
+    writer_.Commit(std::move(place_), header);
+    sent_ += static_cast<int64_t>(size_);
+    size_ = 0;
+    // What follows carries nothing but bytes of the same body.
+    header_.type = FrameType::kContinuation;
+    header_.flags = 0;
+    if (left_ == 0) return;
+    writer_.Flush(lock_);
+    lock_.unlock();  // Between pieces others may send.
+    lock_.lock();
+  }
+
+  FrameWriter& writer_;
+  Lock& lock_;
+  FrameHeader header_;
+  size_t left_;  // bytes for which no piece has been reserved
+  Place place_;
+  size_t size_ = 0;  // of the current piece
+  size_t backed_up_ = 0;
+  int64_t sent_ = 0;
+};
+
+FrameWriter::Place FrameWriter::Reserve(size_t size, Lane lane) {
+  Place place;
+  if (pending_.empty() || lane == Lane::kControl) place.slot = connection_.Reserve(size, lane);
+  if (place.slot.body == nullptr) place.spilled = std::make_unique_for_overwrite<char[]>(size + 1);
+  return place;
+}
+
+void FrameWriter::Commit(Place place, const FrameHeader& header) {
+  if (place.spilled == nullptr) {
+    connection_.Commit(place.slot, header);
+  } else {
+    pending_.push_back({.header = header, .body = std::move(place.spilled)});
+    pending_left_.store(true, std::memory_order_release);
+  }
+}
+
+void FrameWriter::Send(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
+                       size_t message_size) {
+  const size_t size = head.size() + message_size;
+  if (size > limits_.max_frame) {
+    SendFragments(lock, header, head, message, message_size);
+    return;
+  }
+  Place place = Reserve(size, header.lane);
+  const bool outside_lock = size > limits_.inline_slot;
+  if (outside_lock) lock.unlock();
+  if (!head.empty()) std::memcpy(place.body(), head.data(), head.size());
+  if (message_size > 0) message->SerializeTo(reinterpret_cast<uint8_t*>(place.body() + head.size()));
+  if (outside_lock) lock.lock();
+  header.length = static_cast<uint32_t>(size);
+  Commit(std::move(place), header);
+}
+
+void FrameWriter::SendFragments(Lock& lock, FrameHeader header, std::string_view head,
+                                const internal::MessageSource* message, size_t message_size) {
+  const auto whole = static_cast<uint32_t>(head.size() + message_size);
+  FragmentStream stream(*this, lock, header, sizeof whole + whole);
+  stream.Write({reinterpret_cast<const char*>(&whole), sizeof whole});
+  stream.Write(head);
+  if (message_size > 0) message->SerializeTo(&stream);
+  stream.Finish();
+  if (!lock.owns_lock()) lock.lock();
+}
+
+void FrameWriter::Flush(const Lock& /*lock*/) {
+  while (!pending_.empty()) {
+    Pending& next = pending_.front();
+    const Slot slot = connection_.Reserve(next.header.length, next.header.lane);
+    if (slot.body == nullptr) break;
+    std::memcpy(slot.body, next.body.get(), next.header.length);
+    connection_.Commit(slot, next.header);
+    pending_.pop_front();
+  }
+  const bool all_sent = connection_.Flush();
+  const bool left = !all_sent || !pending_.empty();
+  if (left != pending_left_.load(std::memory_order_relaxed)) pending_left_.store(left, std::memory_order_release);
+}
+
+}  // namespace sidecall

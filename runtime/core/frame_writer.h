@@ -1,0 +1,67 @@
+// FrameWriter: the sending half of a connection: its write lock, messages serialized in place, the splitting of what is
+// larger than a frame, and the queue of what found no room.
+//
+// Thread-safety: whoever holds the write lock; has_pending from any thread.
+#ifndef SIDECALL_CORE_FRAME_WRITER_H_
+#define SIDECALL_CORE_FRAME_WRITER_H_
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string_view>
+
+#include "sidecall/internal/message.h"
+#include "transport/transport.h"
+
+namespace sidecall {
+
+class FrameWriter {
+ public:
+  // The connection's write lock, whose mutex is the session's: what must happen in the order of the wire happens
+  // under it. Every function below requires that it is held.
+  using Lock = std::unique_lock<std::mutex>;
+
+  // `connection` must outlive the writer.
+  explicit FrameWriter(Connection& connection) : connection_(connection), limits_(connection.limits()) {}
+
+  // Sends one logical frame: `head` (sections before the message, encoded), then `message`, of `message_size` bytes as
+  // it said itself; null for none. Sets header.length and what splitting needs. May release and retake the lock between
+  // pieces. What finds no room is queued: sending never waits. Nothing is handed over before Flush.
+  void Send(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
+            size_t message_size);
+
+  // Sends what was queued, as far as there is room, and hands it over.
+  void Flush(const Lock& lock);
+
+  // True where something waits for room: Flush again when the connection says so.
+  bool has_pending() const { return pending_left_.load(std::memory_order_acquire); }
+
+ private:
+  class FragmentStream;
+
+  struct Pending {
+    FrameHeader header;
+    std::unique_ptr<char[]> body;
+  };
+
+  // A place for one frame: in the transport's memory or, where that has no room, in our own until it has.
+  struct Place {
+    Slot slot;
+    std::unique_ptr<char[]> spilled;
+    char* body() const { return spilled != nullptr ? spilled.get() : slot.body; }
+  };
+  Place Reserve(size_t size, Lane lane);
+  void Commit(Place place, const FrameHeader& header);
+  void SendFragments(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
+                     size_t message_size);
+
+  Connection& connection_;
+  const ConnectionLimits limits_;
+  std::deque<Pending> pending_;  // in order of commit
+  std::atomic<bool> pending_left_{false};
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_FRAME_WRITER_H_

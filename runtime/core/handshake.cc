@@ -1,0 +1,53 @@
+#include "core/handshake.h"
+
+#include <sys/stat.h>
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+namespace {
+
+// The inode of this process's time namespace: equal ones share CLOCK_MONOTONIC.
+uint64_t ClockId() {
+  struct stat info {};
+  return stat("/proc/self/ns/time", &info) == 0 ? info.st_ino : 0;
+}
+
+}  // namespace
+
+void SendHello(FrameWriter& writer, std::mutex& write_mutex, uint64_t max_message, uint32_t max_calls) {
+  Hello hello;
+  hello.clock_id = ClockId();
+  hello.clock_now = MonotonicNanos();
+  hello.max_message = max_message;
+  hello.max_calls = max_calls;
+  hello.max_method_ids = kMaxMethodIds;
+  hello.max_metadata = kMaxMetadataBytes;
+  FrameHeader header;
+  header.type = FrameType::kHello;
+  header.lane = Lane::kControl;
+  FrameWriter::Lock lock(write_mutex);
+  writer.Send(lock, header, EncodeHello(hello), nullptr, 0);
+  writer.Flush(lock);
+}
+
+absl::StatusOr<Agreement> Agree(std::string_view body) {
+  auto hello = DecodeHello(body);
+  if (!hello.ok()) return hello.status();
+  if (hello->oldest_version > kProtocolVersion || hello->newest_version < kProtocolVersion) {
+    return absl::UnimplementedError(absl::StrCat("the peer speaks protocol versions ", hello->oldest_version, " to ",
+                                                 hello->newest_version, ", this side version ", kProtocolVersion,
+                                                 ". Bring the older of the two up to date"));
+  }
+  Agreement agreement{.peer = *hello};
+  const uint64_t own_clock = ClockId();
+  if (hello->clock_id != 0 && own_clock != 0 && hello->clock_id != own_clock) {
+    agreement.clock_offset = MonotonicNanos() - hello->clock_now;
+  }
+  return agreement;
+}
+
+}  // namespace sidecall

@@ -1,0 +1,338 @@
+#include "core/serve_loop.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <utility>
+
+#include "transport/clock.h"
+
+namespace sidecall {
+namespace {
+
+// A connection that has not said hello by then is closed.
+constexpr int64_t kHelloNanos = 10'000'000'000;
+// Without free descriptors nothing can be accepted; another look after this.
+constexpr int64_t kAcceptPauseNanos = 100'000'000;
+
+// Event-loop tokens: listeners below kFirstSession, then a session's id and the number of its wait descriptor.
+constexpr uint64_t kDescriptorsPerSession = 4;
+constexpr uint64_t kFirstSession = 1024;
+
+uint64_t Token(uint64_t session_id, size_t descriptor) { return session_id * kDescriptorsPerSession + descriptor; }
+
+class OfferAfterParse final : public FrameServerCall::BeforeHandler {
+ public:
+  explicit OfferAfterParse(RoleOffer& offer) : offer_(offer) {}
+  void OnRequestParsed() override { offer_.Offer(); }
+
+ private:
+  RoleOffer& offer_;
+};
+
+}  // namespace
+
+ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options, std::unique_ptr<EventLoop> events)
+    : dispatcher_(dispatcher),
+      options_(options),
+      events_(std::move(events)),
+      last_session_id_(kFirstSession / kDescriptorsPerSession),
+      spin_(options.polling),
+      pool_(*this, options.max_handler_threads) {}
+
+ServeLoop::~ServeLoop() { Stop(); }
+
+absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
+  listeners_.push_back(std::move(listener));
+  return events_->Add(listeners_.back()->descriptor(), POLLIN, listeners_.size());
+}
+
+// -- The reader ----------------------------------------------------------------------------------------------
+
+void ServeLoop::RunAsReader() {
+  // Calls that were read before the role changed hands come first: their requests lie in the connections' memory.
+  if (!RunCalls()) return;
+  int64_t began = 0;
+  spin_.Begin();
+  while (!pool_.stopping()) {
+    const Progress progress = PollHot();
+    if (progress == Progress::kRoleLost) return;
+    if (look_at_events_.load(std::memory_order_relaxed)) [[unlikely]] {
+      look_at_events_.store(false, std::memory_order_relaxed);
+      LookAtEvents(0);
+      TakeRequests();
+      continue;
+    }
+    if (progress == Progress::kSome) {
+      spin_.EndedAwake();
+      spin_.Begin();
+      continue;
+    }
+    if (!hot_.empty() && spin_.Continue()) continue;
+    began = MonotonicNanos();
+    Sleep();
+    TakeRequests();
+    spin_.EndedAsleep(MonotonicNanos() - began);
+    spin_.Begin();
+  }
+  pool_.role().Release();
+}
+
+ServeLoop::Progress ServeLoop::PollHot() {
+  Progress progress = Progress::kNone;
+  for (size_t i = 0; i < hot_.size();) {
+    Entry& entry = *hot_[i];
+    ServerSession& session = *entry.session;
+    if (session.Poll(runnable_) > 0) progress = Progress::kSome;
+    if (session.has_pending()) session.Flush();
+    if (!RunCalls()) return Progress::kRoleLost;
+    if (session.closed()) [[unlikely]] {
+      ReapIfEnded(entry);
+    } else {
+      i++;
+    }
+  }
+  return progress;
+}
+
+// False where the reader role was lost to another thread: then nothing of the loop may be touched any more.
+bool ServeLoop::RunCalls() {
+  while (next_runnable_ < runnable_.size()) {
+    if (!RunOne(*runnable_[next_runnable_++])) return false;
+  }
+  runnable_.clear();
+  next_runnable_ = 0;
+  return true;
+}
+
+bool ServeLoop::RunOne(FrameServerCall& call) {
+  RoleOffer offer(pool_);
+  OfferAfterParse before(offer);
+  call.Run(before);
+  return offer.TakeBack();
+}
+
+void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
+  ready_.clear();
+  events_->Wait(deadline_nanos, ready_);
+  for (const uint64_t token : ready_) {
+    if (token <= listeners_.size()) {
+      Accept(token - 1);
+      continue;
+    }
+    auto found = sessions_.find(token / kDescriptorsPerSession);
+    if (found == sessions_.end()) continue;
+    found->second.ready |= 1u << (token % kDescriptorsPerSession);
+    MakeHot(found->second);
+  }
+  for (const uint64_t token : ready_) {
+    auto found = sessions_.find(token / kDescriptorsPerSession);
+    if (token <= listeners_.size() || found == sessions_.end() || found->second.ready == 0) continue;
+    found->second.session->connection().Disarm(std::exchange(found->second.ready, 0));
+  }
+}
+
+void ServeLoop::MakeHot(Entry& entry) {
+  entry.armed = false;
+  if (std::exchange(entry.hot, true)) return;
+  hot_.push_back(&entry);
+}
+
+void ServeLoop::Sleep() {
+  if (!ArmHot()) return;
+  sleeps_.fetch_add(1, std::memory_order_relaxed);
+  const int64_t timer = NextTimer();
+  LookAtEvents(timer);
+  if (timer != kInfiniteFutureNanos) RunTimers();
+}
+
+int64_t ServeLoop::NextTimer() const {
+  if (accept_paused_) return MonotonicNanos() + kAcceptPauseNanos;
+  if (silent_.empty()) return kInfiniteFutureNanos;
+  auto found = sessions_.find(silent_.front());
+  return found == sessions_.end() ? MonotonicNanos() : found->second.hello_deadline_nanos;
+}
+
+void ServeLoop::RunTimers() {
+  if (accept_paused_) ResumeAccepting();
+  ExpireSilent();
+}
+
+// Arms every hot connection. False where one has something to do already.
+bool ServeLoop::ArmHot() {
+  size_t armed = 0;
+  for (; armed < hot_.size(); armed++) {
+    Entry& entry = *hot_[armed];
+    UpdateInterest(entry);
+    if (!entry.session->connection().Arm()) break;
+    entry.armed = true;
+    entry.hot = false;
+  }
+  const bool all = armed == hot_.size();
+  hot_.erase(hot_.begin(), hot_.begin() + static_cast<std::ptrdiff_t>(armed));
+  return all;
+}
+
+// Output that waits for room changes what is waited for.
+void ServeLoop::UpdateInterest(Entry& entry) {
+  const WaitDescriptors wanted = entry.session->connection().wait_descriptors();
+  for (size_t i = 0; i < wanted.count; i++) {
+    if (wanted.items[i].events == entry.registered.items[i].events) continue;
+    // Cannot fail: the descriptor is there, and nothing is allocated.
+    (void)events_->Modify(wanted.items[i].fd, wanted.items[i].events, Token(entry.session->id(), i));
+  }
+  entry.registered = wanted;
+}
+
+// -- Connections ---------------------------------------------------------------------------------------------
+
+void ServeLoop::Accept(size_t listener_index) {
+  while (listeners_[listener_index] != nullptr) {
+    auto connection = listeners_[listener_index]->Accept();
+    if (connection.ok() && *connection == nullptr) return;
+    if (connection.ok()) {
+      AddSession(*std::move(connection));
+      continue;
+    }
+    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", connection.status().ToString().c_str());
+    if (absl::IsResourceExhausted(connection.status())) {
+      accept_paused_ = true;
+      return;
+    }
+  }
+}
+
+void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
+  const uint64_t id = ++last_session_id_;
+  Entry entry;
+  entry.registered = connection->wait_descriptors();
+  for (size_t i = 0; i < entry.registered.count; i++) {
+    absl::Status added = events_->Add(entry.registered.items[i].fd, entry.registered.items[i].events, Token(id, i));
+    if (added.ok()) continue;
+    while (i-- > 0) events_->Remove(entry.registered.items[i].fd, Token(id, i));
+    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", added.ToString().c_str());
+    return;
+  }
+  ServerSession::Host& host = *this;
+  entry.session = std::make_unique<ServerSession>(id, std::move(connection), dispatcher_, options_, host);
+  entry.hello_deadline_nanos = MonotonicNanos() + kHelloNanos;
+  silent_.push_back(id);
+  if (draining_) entry.session->GoAway();
+  hot_.push_back(&sessions_.emplace(id, std::move(entry)).first->second);
+}
+
+void ServeLoop::ExpireSilent() {
+  const int64_t now = MonotonicNanos();
+  while (!silent_.empty()) {
+    auto found = sessions_.find(silent_.front());
+    if (found != sessions_.end() && !found->second.session->greeted()) {
+      if (found->second.hello_deadline_nanos > now) return;
+      found->second.session->connection().Close();
+      MakeHot(found->second);
+    }
+    silent_.pop_front();
+  }
+}
+
+void ServeLoop::ReapIfEnded(Entry& entry) {
+  const uint64_t id = entry.session->id();
+  // The descriptors go at once, so that a dead peer is not reported for ever; the session when its last handler has ended.
+  for (size_t i = 0; i < entry.registered.count; i++) events_->Remove(entry.registered.items[i].fd, Token(id, i));
+  entry.registered.count = 0;
+  std::erase(hot_, &entry);
+  entry.hot = true;  // Never again in hot_: it has nothing to read.
+  if (entry.session->HasOpenCalls()) return;
+  sessions_.erase(id);
+  if (accept_paused_) ResumeAccepting();
+}
+
+void ServeLoop::ResumeAccepting() {
+  accept_paused_ = false;
+  for (size_t i = 0; i < listeners_.size(); i++) Accept(i);
+}
+
+// -- Requests of other threads -------------------------------------------------------------------------------
+
+void ServeLoop::NeedsAttention(uint64_t session_id) {
+  {
+    std::lock_guard lock(mutex_);
+    attention_.push_back(session_id);
+  }
+  look_at_events_.store(true, std::memory_order_release);
+  events_->Wake();
+}
+
+void ServeLoop::TakeRequests() {
+  bool cancel = false;
+  bool drain = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (attention_.empty() && !drain_wanted_ && !cancel_wanted_) return;
+    drain = drain_wanted_;
+    cancel = std::exchange(cancel_wanted_, false);
+  }
+  TakeAttention();
+  if (cancel) {
+    for (auto& [id, entry] : sessions_) entry.session->CancelCalls();
+  }
+  if (drain) ApplyDrain();
+}
+
+void ServeLoop::TakeAttention() {
+  std::vector<uint64_t> attention;
+  {
+    std::lock_guard lock(mutex_);
+    attention.swap(attention_);
+  }
+  for (const uint64_t id : attention) {
+    auto found = sessions_.find(id);
+    if (found == sessions_.end()) continue;
+    if (found->second.session->closed()) {
+      ReapIfEnded(found->second);
+      continue;
+    }
+    if (found->second.armed) found->second.session->connection().Disarm(0);
+    MakeHot(found->second);
+  }
+}
+
+void ServeLoop::ApplyDrain() {
+  if (!std::exchange(draining_, true)) {
+    for (auto& listener : listeners_) {
+      events_->Remove(listener->descriptor(), static_cast<uint64_t>(&listener - listeners_.data()) + 1);
+      listener.reset();
+    }
+    for (auto& [id, entry] : sessions_) entry.session->GoAway();
+  }
+  const bool open = std::any_of(sessions_.begin(), sessions_.end(),
+                                [](auto& item) { return item.second.session->HasOpenCalls(); });
+  std::lock_guard lock(mutex_);
+  drained_ = !open;
+  if (drained_) drained_cv_.notify_all();
+}
+
+bool ServeLoop::Drain(int64_t deadline_nanos) {
+  std::unique_lock lock(mutex_);
+  drain_wanted_ = true;
+  look_at_events_.store(true, std::memory_order_release);
+  events_->Wake();
+  if (deadline_nanos == kInfiniteFutureNanos) {
+    drained_cv_.wait(lock, [this] { return drained_; });
+    return true;
+  }
+  const auto left = std::chrono::nanoseconds(std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0));
+  return drained_cv_.wait_for(lock, left, [this] { return drained_; });
+}
+
+void ServeLoop::CancelCalls() {
+  {
+    std::lock_guard lock(mutex_);
+    cancel_wanted_ = true;
+  }
+  look_at_events_.store(true, std::memory_order_release);
+  events_->Wake();
+}
+
+void ServeLoop::Stop() { pool_.Stop(); }
+
+}  // namespace sidecall

@@ -1,0 +1,116 @@
+// ServeLoop: accepts connections, polls them, and runs handlers: what the thread with a server's reader role does.
+//
+// A connection is hot (polled) while it has been active since the reader last slept, else armed: it is only looked at when
+// the event loop reports it.
+#ifndef SIDECALL_CORE_SERVE_LOOP_H_
+#define SIDECALL_CORE_SERVE_LOOP_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "core/adaptive_spin.h"
+#include "core/dispatcher.h"
+#include "core/server_session.h"
+#include "core/worker_pool.h"
+#include "sidecall/server.h"
+#include "transport/event_loop.h"
+#include "transport/transport.h"
+
+namespace sidecall {
+
+class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
+ public:
+  // `dispatcher` and `options` must outlive the loop.
+  ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options, std::unique_ptr<EventLoop> events);
+  ~ServeLoop();
+
+  // Before Start.
+  absl::Status AddListener(std::unique_ptr<Listener> listener);
+  void Start() { pool_.Start(); }
+
+  // -- Any thread's -----------------------------------------------------------------------------------------
+  // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none was.
+  bool Drain(int64_t deadline_nanos);
+  // Tells open calls that nobody waits for them.
+  void CancelCalls();
+  // Ends everything but handlers that still run, for which it waits.
+  void Stop();
+  // In a forked child.
+  void ForgetThreads() { pool_.ForgetThreads(); }
+
+ private:
+  struct Entry {
+    std::unique_ptr<ServerSession> session;
+    WaitDescriptors registered;  // with the event loop
+    bool hot = true;
+    bool armed = false;
+    uint32_t ready = 0;               // wait descriptors reported since it was armed
+    int64_t hello_deadline_nanos = 0;  // when a silent one is closed
+  };
+
+  void RunAsReader() override;
+  void Wake() override { events_->Wake(); }
+  int event_descriptor() const override { return events_->descriptor(); }
+  void EventsReady() override { look_at_events_.store(true, std::memory_order_release); }
+  uint64_t sleeps() const override { return sleeps_.load(std::memory_order_relaxed); }
+  void NeedsAttention(uint64_t session_id) override;
+
+  enum class Progress { kNone, kSome, kRoleLost };
+  Progress PollHot();
+  bool RunCalls();
+  bool RunOne(FrameServerCall& call);
+  void LookAtEvents(int64_t deadline_nanos);
+  void Sleep();
+  int64_t NextTimer() const;
+  void RunTimers();
+  bool ArmHot();
+  void MakeHot(Entry& entry);
+  void UpdateInterest(Entry& entry);
+  void TakeRequests();
+  void TakeAttention();
+  void ApplyDrain();
+  void Accept(size_t listener_index);
+  void ResumeAccepting();
+  void AddSession(std::unique_ptr<Connection> connection);
+  void ReapIfEnded(Entry& entry);
+  void ExpireSilent();
+
+  const Dispatcher& dispatcher_;
+  const ServerOptions& options_;
+  const std::unique_ptr<EventLoop> events_;
+
+  // The reader's.
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  bool accept_paused_ = false;  // descriptors or memory ran out; tried again when a connection ended, or a while later
+  std::unordered_map<uint64_t, Entry> sessions_;
+  std::vector<Entry*> hot_;
+  std::deque<uint64_t> silent_;  // not greeted yet, in order of their deadlines
+  std::vector<FrameServerCall*> runnable_;  // those from next_runnable_ on have not run
+  size_t next_runnable_ = 0;
+  std::vector<uint64_t> ready_;
+  uint64_t last_session_id_ = 0;
+  AdaptiveSpin spin_;
+  bool draining_ = false;
+  std::atomic<uint64_t> sleeps_{0};
+  alignas(64) std::atomic<bool> look_at_events_{false};  // also: requests_ has something
+
+  // Any thread's, under the mutex.
+  std::mutex mutex_;
+  std::condition_variable drained_cv_;
+  std::vector<uint64_t> attention_;
+  bool drain_wanted_ = false;
+  bool cancel_wanted_ = false;
+  bool drained_ = false;
+
+  WorkerPool pool_;  // last: its threads use all of the above
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_SERVE_LOOP_H_

@@ -1,0 +1,58 @@
+#include "core/server_call.h"
+
+#include <string>
+
+#include "core/frame_codec.h"
+#include "core/server_session.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+
+void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos,
+                            bool method_known) {
+  stream_.store(stream, std::memory_order_relaxed);
+  entry_ = &entry;
+  deadline_nanos_ = deadline_nanos;
+  method_known_ = method_known;
+  context_.Start(session_.peer(), deadline_nanos);
+  open_.store(true, std::memory_order_release);
+}
+
+void FrameServerCall::Run(BeforeHandler& before) {
+  before_ = &before;
+  entry_->handler(*entry_->service, *this);
+}
+
+absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
+  const bool parsed = request.Parse(request_.data(), request_.size());
+  before_->OnRequestParsed();
+  if (!parsed) {
+    return absl::InvalidArgumentError("the request cannot be parsed: is the client built from another .proto?");
+  }
+  if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
+    return absl::DeadlineExceededError("the deadline passed before the handler could start");
+  }
+  return absl::OkStatus();
+}
+
+void FrameServerCall::Finish(const absl::Status& status, const internal::MessageSource* reply) {
+  FrameHeader header;
+  header.type = FrameType::kEnd;
+  header.stream = stream();
+  header.code = static_cast<uint32_t>(status.code());
+  if (method_known_) header.flags |= FrameFlags::kMethodKnown;
+  if (status.ok() && context_.initial_metadata().empty() && context_.trailing_metadata().empty()) [[likely]] {
+    session_.SendEnd(*this, header, {}, reply);
+    return;
+  }
+  std::string head;
+  if (!context_.initial_metadata().empty()) {
+    header.flags |= FrameFlags::kMetadata;
+    AppendMetadata(head, context_.initial_metadata());
+  }
+  header.flags |= FrameFlags::kStatus;
+  AppendStatus(head, status, context_.trailing_metadata());
+  session_.SendEnd(*this, header, head, reply);
+}
+
+}  // namespace sidecall

@@ -1,0 +1,121 @@
+#include "core/server_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/handshake.h"
+#include "transport/clock.h"
+#include "transport/registry.h"
+
+namespace sidecall {
+namespace {
+
+absl::StatusOr<std::unique_ptr<Listener>> Listen(const std::string& text) {
+  auto address = Address::Parse(text);
+  if (!address.ok()) return address.status();
+  auto transport = FindTransport(*address);
+  if (!transport.ok()) return transport.status();
+  return (*transport)->Listen(*address);
+}
+
+int64_t DeadlineAfter(absl::Duration grace) {
+  const int64_t now = MonotonicNanos();
+  const int64_t nanos = absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration()));
+  return nanos > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + nanos;
+}
+
+}  // namespace
+
+namespace internal {
+
+absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<std::string>& addresses,
+                                                              const std::vector<Service*>& services,
+                                                              const ServerOptions& options) {
+  if (services.empty()) {
+    return absl::FailedPreconditionError("the server has no service. Call RegisterService before BuildAndStart");
+  }
+  if (addresses.empty()) {
+    return absl::FailedPreconditionError(
+        "the server has no address. Call AddAddress before BuildAndStart, for example with \"unix:/tmp/hello\"");
+  }
+  if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection ||
+      options.max_handler_threads == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("max_calls_per_connection is ", options.max_calls_per_connection,
+                                                   " (1 to ", kMaxCallsPerConnection, " can be), max_handler_threads ",
+                                                   options.max_handler_threads, " (1 at least)"));
+  }
+  std::unique_ptr<ServerCore> core(new ServerCore(addresses, options));
+  for (Service* service : services) {
+    absl::Status added = core->dispatcher_.Add(service);
+    if (!added.ok()) return added;
+  }
+  auto events = MakeEventLoop();
+  if (!events.ok()) return events.status();
+  core->loop_ = std::make_unique<ServeLoop>(core->dispatcher_, core->options_, *std::move(events));
+  for (const std::string& address : addresses) {
+    auto listener = Listen(address);
+    if (!listener.ok()) return listener.status();
+    absl::Status added = core->loop_->AddListener(*std::move(listener));
+    if (!added.ok()) return added;
+  }
+  core->loop_->Start();
+  return core;
+}
+
+void ServerCore::Shutdown(absl::Duration grace) {
+  if (!loop_->Drain(DeadlineAfter(grace))) loop_->CancelCalls();
+  {
+    std::lock_guard lock(mutex_);
+    shut_down_ = true;
+  }
+  shut_down_cv_.notify_all();
+}
+
+void ServerCore::Wait() {
+  std::unique_lock lock(mutex_);
+  shut_down_cv_.wait(lock, [this] { return shut_down_; });
+}
+
+}  // namespace internal
+
+Server::Server(std::unique_ptr<internal::ServerCore> core) : core_(std::move(core)) {}
+
+Server::~Server() {
+  if (core_->forked()) {
+    (void)core_.release();  // Its threads and locks are the parent's; nothing of it can be ended here.
+    return;
+  }
+  Shutdown(absl::ZeroDuration());
+}
+
+void Server::Shutdown(absl::Duration grace) {
+  if (!core_->forked()) core_->Shutdown(grace);
+}
+
+void Server::Wait() { core_->Wait(); }
+
+const std::vector<std::string>& Server::addresses() const { return core_->addresses(); }
+
+ServerBuilder& ServerBuilder::AddAddress(std::string_view address) {
+  addresses_.emplace_back(address);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::RegisterService(Service* service) {
+  services_.push_back(service);
+  return *this;
+}
+
+ServerBuilder& ServerBuilder::SetOptions(const ServerOptions& options) {
+  options_ = options;
+  return *this;
+}
+
+absl::StatusOr<std::unique_ptr<Server>> ServerBuilder::BuildAndStart() {
+  auto core = internal::ServerCore::Start(addresses_, services_, options_);
+  if (!core.ok()) return core.status();
+  return std::unique_ptr<Server>(new Server(*std::move(core)));
+}
+
+}  // namespace sidecall

@@ -1,0 +1,46 @@
+// ServerCore: what a Server is made of: its methods and the loop that serves them.
+#ifndef SIDECALL_CORE_SERVER_CORE_H_
+#define SIDECALL_CORE_SERVER_CORE_H_
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/dispatcher.h"
+#include "core/fork_guard.h"
+#include "core/serve_loop.h"
+#include "sidecall/server.h"
+
+namespace sidecall::internal {
+
+class ServerCore {
+ public:
+  static absl::StatusOr<std::unique_ptr<ServerCore>> Start(const std::vector<std::string>& addresses,
+                                                           const std::vector<Service*>& services,
+                                                           const ServerOptions& options);
+
+  void Shutdown(absl::Duration grace);
+  void Wait();
+  const std::vector<std::string>& addresses() const { return addresses_; }
+  bool forked() const { return fork_guard_.forked(); }
+
+ private:
+  ServerCore(std::vector<std::string> addresses, const ServerOptions& options)
+      : addresses_(std::move(addresses)), options_(options) {}
+
+  const std::vector<std::string> addresses_;
+  const ServerOptions options_;
+  const ForkGuard fork_guard_;
+  Dispatcher dispatcher_;
+  std::unique_ptr<ServeLoop> loop_;
+
+  std::mutex mutex_;
+  std::condition_variable shut_down_cv_;
+  bool shut_down_ = false;
+};
+
+}  // namespace sidecall::internal
+
+#endif  // SIDECALL_CORE_SERVER_CORE_H_

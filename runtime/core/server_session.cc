@@ -1,0 +1,212 @@
+#include "core/server_session.h"
+
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/frame_codec.h"
+#include "core/status_payloads.h"
+
+namespace sidecall {
+
+ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection, const Dispatcher& dispatcher,
+                             const ServerOptions& options, Host& host)
+    : id_(id),
+      connection_(std::move(connection)),
+      dispatcher_(dispatcher),
+      options_(options),
+      host_(host),
+      writer_(*connection_),
+      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxMetadataBytes) {
+  SendHello(writer_, write_mutex_, options.max_receive_message_bytes,
+            static_cast<uint32_t>(options.max_calls_per_connection));
+}
+
+size_t ServerSession::Poll(std::vector<FrameServerCall*>& runnable) {
+  runnable_ = &runnable;
+  return frames_.Poll();
+}
+
+void ServerSession::Flush() {
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Flush(lock);
+}
+
+void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
+                            const internal::MessageSource* message) {
+  FrameHeader end = header;
+  size_t size = 0;
+  if (message != nullptr) {
+    end.flags |= FrameFlags::kMessage;
+    size = message->ByteSize();
+  }
+  Host& host = host_;
+  const uint64_t id = id_;
+  FrameWriter::Lock lock(write_mutex_);
+  // The client may use the index again as soon as it has the answer: nothing of the call is touched after this.
+  call.SetClosed();
+  writer_.Send(lock, end, head, message, size);
+  writer_.Flush(lock);
+  finished_++;
+  const bool tell = ends_watched_ || writer_.has_pending();
+  lock.unlock();  // The session may be gone from here on.
+  if (tell) [[unlikely]] {
+    host.NeedsAttention(id);
+  }
+}
+
+bool ServerSession::HasOpenCalls() {
+  FrameWriter::Lock lock(write_mutex_);
+  ends_watched_ = true;
+  return started_ != finished_;
+}
+
+void ServerSession::Refuse(uint32_t stream, absl::Status status) {
+  FrameHeader header;
+  header.type = FrameType::kEnd;
+  header.flags = FrameFlags::kStatus;
+  header.stream = stream;
+  header.code = static_cast<uint32_t>(status.code());
+  MarkNotSent(status);  // No handler has seen it.
+  std::string head;
+  AppendStatus(head, status, {});
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Send(lock, header, head, nullptr, 0);
+  writer_.Flush(lock);
+}
+
+void ServerSession::SendControl(FrameType type, uint64_t argument) {
+  FrameHeader header;
+  header.type = type;
+  header.lane = Lane::kControl;
+  header.argument = argument;
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Send(lock, header, {}, nullptr, 0);
+  writer_.Flush(lock);
+}
+
+void ServerSession::GoAway() {
+  if (std::exchange(going_away_, true) || closed_) return;
+  SendControl(FrameType::kGoAway, 0);
+}
+
+void ServerSession::CancelCalls() {
+  for (const auto& call : calls_) {
+    if (call != nullptr && call->open()) call->context().Cancel();
+  }
+}
+
+absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_view body) {
+  if (!greeted_) {
+    if (header.type != FrameType::kHello) return absl::DataLossError("the client did not say hello first");
+    auto agreement = Agree(body);
+    if (!agreement.ok()) return agreement.status();
+    agreement_ = *agreement;
+    greeted_ = true;
+    return absl::OkStatus();
+  }
+  switch (header.type) {
+    case FrameType::kStart:
+      return Start(header, body);
+    case FrameType::kCancel: {
+      const uint32_t index = StreamIndex(header.stream);
+      if (index < calls_.size() && calls_[index] != nullptr && calls_[index]->stream() == header.stream) {
+        calls_[index]->context().Cancel();
+      }
+      return absl::OkStatus();
+    }
+    case FrameType::kPing:
+      SendControl(FrameType::kPong, header.argument);
+      return absl::OkStatus();
+    default:
+      return absl::DataLossError(
+          absl::StrCat("the client sent a frame of type ", static_cast<int>(header.type), " that has no place here"));
+  }
+}
+
+absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
+  const uint32_t index = StreamIndex(header.stream);
+  if (index >= options_.max_calls_per_connection) {
+    Refuse(header.stream, absl::ResourceExhaustedError(absl::StrCat("this server takes ",
+                                                                    options_.max_calls_per_connection,
+                                                                    " calls at once on a connection")));
+    return absl::OkStatus();
+  }
+  if (index >= calls_.size()) calls_.resize(index + 1);
+  if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
+  FrameServerCall& call = *calls_[index];
+  if (call.open()) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, " while ", call.stream(),
+                                            " of the same index is open"));
+  }
+  const Dispatcher::Entry* entry = nullptr;
+  bool announce = false;
+  absl::Status found = FindMethod(header, body, entry, announce);
+  if (!found.ok()) return found;
+  if (entry == nullptr) return absl::OkStatus();  // Refused.
+  if (going_away_) {
+    Refuse(header.stream, absl::UnavailableError("the server is shutting down"));
+    return absl::OkStatus();
+  }
+  int64_t deadline_nanos = 0;
+  if (header.argument != 0) deadline_nanos = static_cast<int64_t>(header.argument) + agreement_.clock_offset;
+  call.Begin(header.stream, *entry, deadline_nanos, announce);
+  if (header.has(FrameFlags::kMetadata)) {
+    absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
+    if (!taken.ok()) {
+      call.SetClosed();
+      return taken;
+    }
+  }
+  if (body.size() > options_.max_receive_message_bytes) {
+    call.SetClosed();
+    Refuse(header.stream, TooLarge(body.size()));
+    return absl::OkStatus();
+  }
+  call.SetRequest(body);
+  started_++;
+  runnable_->push_back(&call);
+  return absl::OkStatus();
+}
+
+absl::Status ServerSession::FindMethod(const FrameHeader& header, std::string_view& body,
+                                       const Dispatcher::Entry*& entry, bool& announce) {
+  if (!header.has(FrameFlags::kMethodName)) {
+    if (header.code >= methods_.size() || methods_[header.code] == nullptr) {
+      return absl::DataLossError(absl::StrCat("the client used method id ", header.code, ", which stands for nothing"));
+    }
+    entry = methods_[header.code];
+    return absl::OkStatus();
+  }
+  std::string_view name;
+  absl::Status taken = TakeMethodName(body, name);
+  if (!taken.ok()) return taken;
+  entry = dispatcher_.Find(name);
+  if (entry == nullptr) {
+    Refuse(header.stream, dispatcher_.NotFound(name));
+    return absl::OkStatus();
+  }
+  if (header.code < kMaxMethodIds) {
+    if (header.code >= methods_.size()) methods_.resize(header.code + 1);
+    methods_[header.code] = entry;
+    announce = true;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServerSession::TooLarge(uint64_t size) const {
+  return absl::ResourceExhaustedError(absl::StrCat("the request has ", size, " bytes, and this server takes ",
+                                                   options_.max_receive_message_bytes,
+                                                   ". Send less, or raise the server's max_receive_message_bytes"));
+}
+
+void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
+  if (header.type == FrameType::kStart) Refuse(header.stream, TooLarge(size));
+}
+
+void ServerSession::OnClosed(const absl::Status& /*why*/) {
+  closed_ = true;
+  CancelCalls();
+}
+
+}  // namespace sidecall

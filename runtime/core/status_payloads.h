@@ -1,0 +1,19 @@
+// What RPC adds to an absl::Status, kept as its payloads.
+#ifndef SIDECALL_CORE_STATUS_PAYLOADS_H_
+#define SIDECALL_CORE_STATUS_PAYLOADS_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+
+namespace sidecall {
+
+void SetStatusDetails(absl::Status& status, std::string_view details);
+
+// Says that the call certainly reached no handler. No effect on OK.
+void MarkNotSent(absl::Status& status);
+absl::Status NotSent(absl::Status status);
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_STATUS_PAYLOADS_H_

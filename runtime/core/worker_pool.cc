@@ -1,0 +1,138 @@
+#include "core/worker_pool.h"
+
+#include <poll.h>
+
+#include <chrono>
+#include <utility>
+
+namespace sidecall {
+namespace {
+
+// A handler that still runs at the second look has been running for 2 to 4 ms.
+constexpr std::chrono::milliseconds kTick{2};
+// Looks that find nothing new before the supervisor parks.
+constexpr int kQuietTicks = 4;
+
+}  // namespace
+
+thread_local constinit HandlerScope* HandlerScope::current = nullptr;
+
+WorkerPool::WorkerPool(Loop& loop, size_t max_threads) : loop_(loop), max_threads_(max_threads) {}
+
+WorkerPool::~WorkerPool() { Stop(); }
+
+void WorkerPool::Start() {
+  {
+    std::lock_guard lock(mutex_);
+    SpawnLocked();
+  }
+  supervisor_ = std::thread([this] { RunSupervisor(); });
+}
+
+void WorkerPool::Stop() {
+  {
+    std::scoped_lock lock(mutex_, supervisor_mutex_);
+    stopping_.store(true, std::memory_order_release);
+  }
+  spare_.notify_all();
+  supervisor_wake_.notify_all();
+  loop_.Wake();
+  if (supervisor_.joinable()) supervisor_.join();
+  // A worker may still spawn another until it sees `stopping`; none does after that.
+  std::vector<std::thread> workers;
+  {
+    std::lock_guard lock(mutex_);
+    workers.swap(workers_);
+  }
+  for (std::thread& worker : workers) worker.join();
+}
+
+void WorkerPool::ForgetThreads() {
+  for (std::thread& worker : workers_) worker.detach();
+  workers_.clear();
+  if (supervisor_.joinable()) supervisor_.detach();
+}
+
+void WorkerPool::SpawnLocked() {
+  workers_.emplace_back([this] { RunWorker(); });
+}
+
+void WorkerPool::FillReader() {
+  std::lock_guard lock(mutex_);
+  if (spares_ > 0) {
+    spare_.notify_one();
+  } else if (workers_.size() < max_threads_ && !stopping()) {
+    SpawnLocked();
+  }  // Else the next handler that ends takes the role.
+}
+
+void WorkerPool::RunWorker() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      spares_++;
+      spare_.wait(lock, [this] { return stopping() || role_.TryTake(); });
+      spares_--;
+      if (stopping()) return;
+    }
+    loop_.RunAsReader();
+  }
+}
+
+// Sleeps for one tick. While the reader polls, nobody sleeps on the event loop: then the supervisor does.
+bool WorkerPool::AwaitTick(bool reader_polls) {
+  if (reader_polls) {
+    pollfd item{.fd = loop_.event_descriptor(), .events = POLLIN, .revents = 0};
+    if (poll(&item, 1, kTick.count()) > 0) {
+      loop_.EventsReady();
+    } else {
+      return !stopping();
+    }
+  }
+  std::unique_lock lock(supervisor_mutex_);
+  return !supervisor_wake_.wait_for(lock, kTick, [this] { return stopping(); });
+}
+
+void WorkerPool::RunSupervisor() {
+  ReaderRole::Ticket seen = role_.Look();
+  uint64_t sleeps = loop_.sleeps();
+  int quiet = 0;
+  bool reader_polls = false;
+  while (AwaitTick(reader_polls)) {
+    const ReaderRole::Ticket now = role_.Look();
+    const bool same = now == std::exchange(seen, now);
+    if (same && ReaderRole::IsHandling(now) && role_.Steal(now)) {
+      FillReader();
+      seen = role_.Look();
+      continue;
+    }
+    const uint64_t sleeps_now = loop_.sleeps();
+    reader_polls = !same && sleeps_now == std::exchange(sleeps, sleeps_now);
+    quiet = same ? quiet + 1 : 0;
+    if (quiet < kQuietTicks) continue;
+    if (!supervisor_parked_.load(std::memory_order_relaxed)) {
+      // One more tick: by then a handler that started without seeing this has become visible in the role.
+      supervisor_parked_.store(true, std::memory_order_seq_cst);
+      continue;
+    }
+    std::unique_lock lock(supervisor_mutex_);
+    supervisor_wake_.wait(lock, [this] { return stopping() || !supervisor_parked_.load(std::memory_order_relaxed); });
+    quiet = 0;
+  }
+}
+
+void WorkerPool::UnparkSupervisor() {
+  {
+    std::lock_guard lock(supervisor_mutex_);
+    supervisor_parked_.store(false, std::memory_order_relaxed);
+  }
+  supervisor_wake_.notify_one();
+}
+
+void RoleOffer::Yield() {
+  if (!offered_ || yielded_) return;
+  yielded_ = true;
+  if (pool_.role().Steal(ticket_)) pool_.FillReader();
+}
+
+}  // namespace sidecall

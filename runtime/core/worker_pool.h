@@ -1,0 +1,108 @@
+// WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that turned out to
+// be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
+//
+// The supervisor looks every other millisecond while handlers run, and sleeps without end when none do.
+#ifndef SIDECALL_CORE_WORKER_POOL_H_
+#define SIDECALL_CORE_WORKER_POOL_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/handler_scope.h"
+#include "core/reader_role.h"
+
+namespace sidecall {
+
+class WorkerPool {
+ public:
+  // What the thread with the reader role does.
+  class Loop {
+   public:
+    // Returns when the role has been stolen from this thread, or the pool stops; the role is released in that case.
+    virtual void RunAsReader() = 0;
+    // Makes RunAsReader look at stopping(). Any thread.
+    virtual void Wake() = 0;
+    // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the reader's
+    // stead while that polls, and says EventsReady.
+    virtual int event_descriptor() const = 0;
+    virtual void EventsReady() = 0;
+    // Grows whenever the reader sleeps.
+    virtual uint64_t sleeps() const = 0;
+
+   protected:
+    ~Loop() = default;
+  };
+
+  // `loop` must outlive the pool.
+  WorkerPool(Loop& loop, size_t max_threads);
+  ~WorkerPool();
+
+  void Start();
+  // Ends the loop, waits for handlers that still run, joins every thread.
+  void Stop();
+  // In a forked child, where the threads do not exist.
+  void ForgetThreads();
+  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+
+  ReaderRole& role() { return role_; }
+  // The caller is about to start a handler, and has offered the role.
+  void NoteHandler() {
+    if (supervisor_parked_.load(std::memory_order_relaxed)) [[unlikely]] {
+      UnparkSupervisor();
+    }
+  }
+  // The role was freed by somebody who does not want it: a spare thread takes it, or a new one.
+  void FillReader();
+
+ private:
+  void RunWorker();
+  void RunSupervisor();
+  bool AwaitTick(bool reader_polls);
+  void UnparkSupervisor();
+  void SpawnLocked();
+
+  Loop& loop_;
+  const size_t max_threads_;
+  ReaderRole role_;
+  std::atomic<bool> stopping_{false};
+
+  std::mutex mutex_;
+  std::condition_variable spare_;  // a spare worker should try to take the role
+  size_t spares_ = 0;
+  std::vector<std::thread> workers_;
+
+  alignas(64) std::atomic<bool> supervisor_parked_{false};
+  std::mutex supervisor_mutex_;
+  std::condition_variable supervisor_wake_;
+  std::thread supervisor_;
+};
+
+// Runs one handler on the reader's thread: offers the role once the request is parsed, and takes it back afterwards.
+class RoleOffer final : public HandlerScope {
+ public:
+  explicit RoleOffer(WorkerPool& pool) : pool_(pool) {}
+  // From now on the role may be stolen.
+  void Offer() {
+    ticket_ = pool_.role().Offer();
+    offered_ = true;
+    pool_.NoteHandler();
+  }
+  // False where the role is another's now.
+  bool TakeBack() { return !offered_ || (!yielded_ && pool_.role().TakeBack(ticket_)); }
+
+ private:
+  void Yield() override;
+
+  WorkerPool& pool_;
+  ReaderRole::Ticket ticket_ = 0;
+  bool offered_ = false;
+  bool yielded_ = false;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_WORKER_POOL_H_

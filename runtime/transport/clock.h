@@ -1,0 +1,21 @@
+// The one clock of deadlines and waits: CLOCK_MONOTONIC, in nanoseconds.
+#ifndef SIDECALL_TRANSPORT_CLOCK_H_
+#define SIDECALL_TRANSPORT_CLOCK_H_
+
+#include <cstdint>
+#include <ctime>
+
+namespace sidecall {
+
+// A moment that never comes.
+inline constexpr int64_t kInfiniteFutureNanos = INT64_MAX;
+
+inline int64_t MonotonicNanos() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TRANSPORT_CLOCK_H_

@@ -1,0 +1,236 @@
+#include "transport/unix_socket.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "transport/clock.h"
+#include "transport/errno_status.h"
+
+namespace sidecall {
+namespace {
+
+absl::StatusOr<UnixSocketAddress> Fill(std::string_view bytes, std::string_view what) {
+  UnixSocketAddress result;
+  result.address.sun_family = AF_UNIX;
+  // A path needs its terminating zero; an abstract name begins with one. Either way one byte is gone.
+  if (bytes.size() >= sizeof result.address.sun_path) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        std::string(what), " of ", bytes.size(), " bytes does not fit into a socket address, which holds ",
+        sizeof result.address.sun_path - 1, ". Use a shorter one, for example below /run or /tmp"));
+  }
+  return result;
+}
+
+UniqueFd NewSocket(int flags) { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)); }
+
+const sockaddr* Generic(const UnixSocketAddress& address) {
+  return reinterpret_cast<const sockaddr*>(&address.address);
+}
+
+absl::Status ConnectError(int error, const UnixSocketAddress& address) {
+  const std::string where = absl::StrCat("connect to ", address.ToString());
+  switch (error) {
+    case ENOENT:
+      return absl::UnavailableError(absl::StrCat(where, ": nothing is there. Start the server, or check the address"));
+    case ECONNREFUSED:
+      return absl::UnavailableError(
+          absl::StrCat(where, ": nobody listens (the server has gone). Start the server"));
+    case EACCES:
+    case EPERM:
+      return absl::PermissionDeniedError(absl::StrCat(where, ": uid ", geteuid(),
+                                                      " may not write to it. Ask its owner for access, or run as a user "
+                                                      "who has it"));
+    case EAGAIN:
+    case EINPROGRESS:
+      return absl::DeadlineExceededError(
+          absl::StrCat(where, ": the server does not accept connections (its backlog stayed full)"));
+    default:
+      return ErrnoStatus(error, where);
+  }
+}
+
+// Holds "<path>.lock" while a listening path is taken over or removed, so that two servers never both think it stale.
+class PathLock {
+ public:
+  static absl::StatusOr<PathLock> Take(const std::string& path) {
+    const std::string name = path + ".lock";
+    for (int attempt = 0; attempt < 1000; attempt++) {
+      UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+      if (!fd.valid()) return ErrnoStatus(errno, "open " + name, "The server needs to write in that directory");
+      struct flock lock {};
+      lock.l_type = F_WRLCK;
+      if (fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) return ErrnoStatus(errno, "lock " + name);
+      struct stat held {};
+      struct stat named {};
+      // The one before may have removed the file that we waited for.
+      if (fstat(fd.get(), &held) == 0 && stat(name.c_str(), &named) == 0 && held.st_ino == named.st_ino) {
+        return PathLock(std::move(fd), name);
+      }
+    }
+    return absl::UnavailableError("lock " + name + ": it is always somebody else's");
+  }
+  PathLock(PathLock&&) = default;
+  PathLock& operator=(PathLock&&) = default;
+  ~PathLock() {
+    if (fd_.valid()) unlink(name_.c_str());
+  }
+
+ private:
+  PathLock(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
+  UniqueFd fd_;
+  std::string name_;
+};
+
+// Whether somebody listens at `address`.
+bool IsLive(const UnixSocketAddress& address) {
+  UniqueFd probe = NewSocket(SOCK_NONBLOCK);
+  if (!probe.valid()) return true;  // Can't tell: leave it alone.
+  return connect(probe.get(), Generic(address), address.length) == 0 || errno != ECONNREFUSED;
+}
+
+absl::Status Bind(int socket, const UnixSocketAddress& address) {
+  if (bind(socket, Generic(address), address.length) == 0) return absl::OkStatus();
+  const std::string what = absl::StrCat("listen at ", address.ToString());
+  if (errno == EADDRINUSE) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(what, ": a live server listens there. Stop it, or choose another address"));
+  }
+  if (errno == ENOENT || errno == ENOTDIR) return ErrnoStatus(errno, what, "Make the directory first");
+  if (errno == EACCES || errno == EPERM) {
+    return ErrnoStatus(errno, what, absl::StrCat("uid ", geteuid(), " may not create files there"));
+  }
+  return ErrnoStatus(errno, what);
+}
+
+absl::Status BindPath(int socket, const UnixSocketAddress& address) {
+  struct stat there {};
+  if (lstat(address.path.c_str(), &there) == 0) {
+    if (!S_ISSOCK(there.st_mode)) {
+      return absl::AlreadyExistsError(absl::StrCat("listen at ", address.path,
+                                                   ": a file that is no socket is there. Remove it, or choose another "
+                                                   "address"));
+    }
+    if (!IsLive(address)) unlink(address.path.c_str());
+  }
+  return Bind(socket, address);
+}
+
+}  // namespace
+
+absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromPath(const std::string& path) {
+  auto result = Fill(path, "'" + path + "': a path");
+  if (!result.ok()) return result;
+  std::memcpy(result->address.sun_path, path.data(), path.size());
+  result->length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
+  result->path = path;
+  return result;
+}
+
+absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromAbstractName(const std::string& name) {
+  auto result = Fill(name, "'" + name + "': a name");
+  if (!result.ok()) return result;
+  std::memcpy(result->address.sun_path + 1, name.data(), name.size());
+  result->length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return result;
+}
+
+std::string UnixSocketAddress::ToString() const {
+  if (!path.empty()) return path;
+  return absl::StrCat("@", absl::string_view(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1));
+}
+
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos) {
+  // Blocking, with a send timeout, which connect() honours: a non-blocking connect to a full backlog says EAGAIN, and
+  // nothing ever tells when to try again.
+  UniqueFd fd = NewSocket(0);
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000);
+  timeval timeout{};
+  timeout.tv_sec = std::min<int64_t>(left / 1'000'000'000, 3600);
+  timeout.tv_usec = left % 1'000'000'000 / 1000;
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  int result = 0;
+  do {
+    result = connect(fd.get(), Generic(address), address.length);
+  } while (result != 0 && errno == EINTR && MonotonicNanos() < deadline_nanos);
+  if (result != 0) return ConnectError(errno, address);
+  if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl");
+  return fd;
+}
+
+absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
+  static const uid_t overflow_uid = [] {
+    unsigned value = 65534;
+    if (FILE* file = std::fopen("/proc/sys/kernel/overflowuid", "re")) {
+      if (std::fscanf(file, "%u", &value) != 1) value = 65534;
+      std::fclose(file);
+    }
+    return static_cast<uid_t>(value);
+  }();
+  ucred credentials{};
+  socklen_t length = sizeof credentials;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
+    return ErrnoStatus(errno, "the peer's credentials");
+  }
+  PeerIdentity peer;
+  if (credentials.uid != overflow_uid) {
+    peer.uid = credentials.uid;
+    peer.gid = credentials.gid;
+  }
+  if (credentials.pid != 0) peer.pid = credentials.pid;
+  return peer;
+}
+
+UnixSocketListener::UnixSocketListener(UniqueFd socket, std::string path)
+    : socket_(std::move(socket)), path_(std::move(path)), owner_(getpid()) {
+  struct stat made {};
+  if (!path_.empty() && lstat(path_.c_str(), &made) == 0) {
+    device_ = made.st_dev;
+    inode_ = made.st_ino;
+  }
+}
+
+UnixSocketListener::~UnixSocketListener() {
+  if (path_.empty() || getpid() != owner_) return;
+  auto lock = PathLock::Take(path_);
+  struct stat there {};
+  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) unlink(path_.c_str());
+}
+
+absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Listen(const UnixSocketAddress& address) {
+  UniqueFd fd = NewSocket(SOCK_NONBLOCK);
+  if (!fd.valid()) return ErrnoStatus(errno, "socket");
+  auto serve = [&](absl::Status bound) -> absl::StatusOr<std::unique_ptr<UnixSocketListener>> {
+    if (!bound.ok()) return bound;
+    if (listen(fd.get(), SOMAXCONN) != 0) return ErrnoStatus(errno, "listen");
+    return std::unique_ptr<UnixSocketListener>(new UnixSocketListener(std::move(fd), address.path));
+  };
+  if (address.path.empty()) return serve(Bind(fd.get(), address));
+  auto lock = PathLock::Take(address.path);
+  if (!lock.ok()) {
+    // Say it of the address, whose directory it is that cannot be written to.
+    return absl::Status(lock.status().code(),
+                        absl::StrCat("listen at ", address.path, ": ", lock.status().message()));
+  }
+  return serve(BindPath(fd.get(), address));
+}
+
+absl::StatusOr<UniqueFd> UnixSocketListener::Accept() {
+  for (;;) {
+    UniqueFd fd(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.valid()) return fd;
+    if (errno == EAGAIN) return UniqueFd();
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    return ErrnoStatus(errno, "accept");
+  }
+}
+
+}  // namespace sidecall

@@ -1,0 +1,63 @@
+// Unix stream sockets: connecting, listening, and the kernel's word on who the peer is. For every transport that
+// meets its peer at a socket.
+#ifndef SIDECALL_TRANSPORT_UNIX_SOCKET_H_
+#define SIDECALL_TRANSPORT_UNIX_SOCKET_H_
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "sidecall/peer_identity.h"
+#include "transport/unique_fd.h"
+
+namespace sidecall {
+
+// Where a socket is: a path, or a name in the abstract namespace (which has no owner and no mode).
+struct UnixSocketAddress {
+  sockaddr_un address{};
+  socklen_t length = 0;
+  std::string path;  // empty where abstract
+
+  // INVALID_ARGUMENT where it does not fit into sun_path, naming both lengths.
+  static absl::StatusOr<UnixSocketAddress> FromPath(const std::string& path);
+  static absl::StatusOr<UnixSocketAddress> FromAbstractName(const std::string& name);
+  // For messages: "/run/x", "@name".
+  std::string ToString() const;
+};
+
+// A connected, non-blocking socket. Errors as Transport::Connect.
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos);
+
+// SO_PEERCRED. The overflow uid and pid 0 are no identity, and are left out. RESOURCE_EXHAUSTED, ... where it fails.
+absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
+
+// A listening socket. A path where nobody listens any more is taken over; a live one never is. The destructor removes
+// the path, unless another file has taken its place.
+class UnixSocketListener {
+ public:
+  static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Listen(const UnixSocketAddress& address);
+  ~UnixSocketListener();
+  UnixSocketListener(const UnixSocketListener&) = delete;
+  UnixSocketListener& operator=(const UnixSocketListener&) = delete;
+
+  // A non-blocking connection; an invalid fd where none waits. Errors as Listener::Accept.
+  absl::StatusOr<UniqueFd> Accept();
+  int descriptor() const { return socket_.get(); }
+
+ private:
+  UnixSocketListener(UniqueFd socket, std::string path);
+
+  UniqueFd socket_;
+  std::string path_;  // empty where abstract
+  pid_t owner_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TRANSPORT_UNIX_SOCKET_H_

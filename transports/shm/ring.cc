@@ -1,0 +1,113 @@
+#include "transports/shm/ring.h"
+
+#include <cstring>
+
+namespace sidecall {
+namespace {
+
+std::atomic<uint64_t>& CommitWord(char* record) { return *reinterpret_cast<std::atomic<uint64_t>*>(record); }
+const std::atomic<uint64_t>& CommitWord(const char* record) {
+  return *reinterpret_cast<const std::atomic<uint64_t>*>(record);
+}
+
+void WriteRecord(char* record, const FrameHeader& header, uint64_t commit) {
+  std::memcpy(record + sizeof(uint64_t), &header, sizeof header);
+  CommitWord(record).store(commit, std::memory_order_release);
+}
+
+}  // namespace
+
+bool RingProducer::HasRoom(uint64_t bytes) {
+  if (head_ + bytes - tail_seen_ <= capacity_) return true;
+  const uint64_t tail = control_->tail.load(std::memory_order_acquire);
+  if (tail < tail_seen_ || tail > head_) {
+    violated_ = true;
+    return false;
+  }
+  tail_seen_ = tail;
+  return head_ + bytes - tail_seen_ <= capacity_;
+}
+
+char* RingProducer::Reserve(size_t body) {
+  const uint64_t record = RecordBytes(body);
+  const uint64_t at = head_ & (capacity_ - 1);
+  const uint64_t rest = capacity_ - at;  // A record does not wrap: one that would begins the next lap.
+  const uint64_t padding = record > rest ? rest : 0;
+  if (!HasRoom(padding + record)) {
+    if (violated_) return nullptr;
+    control_->room_wanted.store(++waits_, std::memory_order_relaxed);
+    FullFence();
+    if (!HasRoom(padding + record)) return nullptr;
+  }
+  if (padding != 0) {
+    FrameHeader header;
+    header.length = static_cast<uint32_t>(padding - kRecordHeaderBytes);
+    WriteRecord(data_ + at, header, key_ + head_);
+    head_ += padding;
+  }
+  return data_ + (head_ & (capacity_ - 1)) + kRecordHeaderBytes;
+}
+
+void RingProducer::Commit(const FrameHeader& header) {
+  WriteRecord(data_ + (head_ & (capacity_ - 1)), header, key_ + head_);
+  head_ += RecordBytes(header.length);
+}
+
+bool RingProducer::MustRing() {
+  FullFence();  // The commit word, or the room request, before the look at `armed`; pairs with RingConsumer::Arm.
+  const uint64_t armed = control_->armed.load(std::memory_order_relaxed);
+  if (armed == 0 || armed == rung_) return false;
+  rung_ = armed;
+  return true;
+}
+
+bool RingConsumer::HasRecord() const {
+  const char* record = data_ + (position_ & (capacity_ - 1));
+  return CommitWord(record).load(std::memory_order_acquire) == key_ + position_;
+}
+
+size_t RingConsumer::Feed(FrameSink& sink) {
+  size_t fed = 0;
+  while (!violated_ && HasRecord()) {
+    const uint64_t at = position_ & (capacity_ - 1);
+    FrameHeader header;
+    std::memcpy(&header, data_ + at + sizeof(uint64_t), sizeof header);
+    const uint64_t record = RecordBytes(header.length);
+    if (record > capacity_ - at) {
+      violated_ = true;
+      break;
+    }
+    bool more = true;
+    if (header.type != FrameType::kPadding) {
+      more = sink.OnFrame(header, {.bytes = data_ + at + kRecordHeaderBytes, .size = header.length, .shared = true});
+      fed++;
+    }
+    position_ += record;
+    // Room in steps of an eighth: the producer's cache line moves seldom.
+    if (position_ - published_ >= capacity_ / 8) {
+      control_->tail.store(position_, std::memory_order_release);
+      published_ = position_;
+    }
+    if (!more) break;
+  }
+  return fed;
+}
+
+bool RingConsumer::Arm() {
+  control_->armed.store(++sleeps_, std::memory_order_relaxed);
+  FullFence();  // Pairs with RingProducer::MustRing: either it sees us armed, or we see its record.
+  if (!HasRecord()) return true;
+  Disarm();
+  return false;
+}
+
+bool RingConsumer::PublishTail() {
+  const uint64_t wanted = control_->room_wanted.load(std::memory_order_relaxed);
+  if (wanted == room_told_) return false;
+  control_->tail.store(position_, std::memory_order_release);
+  published_ = position_;
+  room_told_ = wanted;
+  return true;
+}
+
+}  // namespace sidecall

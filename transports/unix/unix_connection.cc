@@ -1,0 +1,231 @@
+#include "transports/unix/unix_connection.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/errno_status.h"
+
+namespace sidecall {
+namespace {
+
+constexpr size_t kHeaderBytes = sizeof(FrameHeader);
+// A frame of 1 MiB of message and what may stand before it; larger messages are split by the core.
+constexpr size_t kMaxFrame = (1u << 20) + (64u << 10);
+constexpr size_t kInlineSlot = 16u << 10;
+constexpr size_t kChunkBytes = 64u << 10;
+// Output that waits for a slow peer, beyond which Reserve has no room.
+constexpr size_t kMaxQueued = 4u << 20;
+constexpr int kSocketBuffer = 4 << 20;
+constexpr size_t kPage = 4096;
+
+}  // namespace
+
+UnixConnection::UnixConnection(UniqueFd socket, PeerIdentity peer)
+    : socket_(std::move(socket)), peer_(std::move(peer)) {
+  // The kernel caps them at net.core.[rw]mem_max; every bit is fewer wake-ups for large messages.
+  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
+  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
+}
+
+ConnectionLimits UnixConnection::limits() const { return {.max_frame = kMaxFrame, .inline_slot = kInlineSlot}; }
+
+UnixConnection::Chunk UnixConnection::TakeChunk(size_t size) {
+  Chunk& spare = size <= kChunkBytes ? spare_small_ : spare_large_;
+  if (spare.capacity >= size) return std::exchange(spare, Chunk{});
+  const size_t capacity = std::max(size, kChunkBytes);
+  return Chunk{.bytes = std::make_unique_for_overwrite<char[]>(capacity), .capacity = capacity};
+}
+
+void UnixConnection::RecycleChunk(Chunk chunk) {
+  chunk.used = chunk.sent = 0;
+  Chunk& spare = chunk.capacity <= kChunkBytes ? spare_small_ : spare_large_;
+  if (chunk.capacity > spare.capacity) spare = std::move(chunk);
+}
+
+Slot UnixConnection::Reserve(size_t size, Lane /*lane*/) {
+  if (queued_ > kMaxQueued) {
+    output_left_.store(true, std::memory_order_release);
+    return {};
+  }
+  const size_t needed = kHeaderBytes + size;
+  if (size > kInlineSlot) {
+    // Filled outside the lock, queued at Commit.
+    auto* chunk = new Chunk(TakeChunk(needed));
+    return {.body = chunk->bytes.get() + kHeaderBytes, .size = size, .owner = chunk};
+  }
+  if (output_.empty() || output_.back().capacity - output_.back().used < needed) {
+    output_.push_back(TakeChunk(kChunkBytes));
+  }
+  Chunk& chunk = output_.back();
+  return {.body = chunk.bytes.get() + chunk.used + kHeaderBytes, .size = size, .owner = nullptr};
+}
+
+void UnixConnection::Commit(const Slot& slot, const FrameHeader& header) {
+  std::memcpy(slot.body - kHeaderBytes, &header, kHeaderBytes);
+  const size_t bytes = kHeaderBytes + header.length;
+  if (slot.owner != nullptr) {
+    std::unique_ptr<Chunk> chunk(static_cast<Chunk*>(slot.owner));
+    output_.push_back(std::move(*chunk));
+  }
+  output_.back().used += bytes;
+  queued_ += bytes;
+}
+
+void UnixConnection::Abandon(const Slot& slot) { delete static_cast<Chunk*>(slot.owner); }
+
+bool UnixConnection::Flush() {
+  while (queued_ > 0 && !send_failed_) {
+    std::array<iovec, 16> pieces;
+    size_t count = 0;
+    for (const Chunk& chunk : output_) {
+      if (count == pieces.size()) break;
+      pieces[count++] = {chunk.bytes.get() + chunk.sent, chunk.used - chunk.sent};
+    }
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = count;
+    const ssize_t sent = count == 1 ? send(socket_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
+                                    : sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN) {
+        output_left_.store(true, std::memory_order_release);
+        return false;
+      }
+      send_failed_ = true;  // The receiver learns of the peer's end by itself.
+      break;
+    }
+    queued_ -= static_cast<size_t>(sent);
+    for (size_t left = static_cast<size_t>(sent); left > 0;) {
+      Chunk& chunk = output_.front();
+      const size_t part = std::min(left, chunk.used - chunk.sent);
+      chunk.sent += part;
+      left -= part;
+      if (chunk.sent < chunk.used) break;
+      RecycleChunk(std::move(chunk));
+      output_.pop_front();
+    }
+  }
+  if (send_failed_) {
+    output_.clear();
+    queued_ = 0;
+  }
+  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
+  return true;
+}
+
+void UnixConnection::MakeRoom(size_t frame_bytes) {
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (input_.capacity - begin_ >= frame_bytes) return;
+  if (input_.capacity >= frame_bytes) {
+    std::memmove(input_.bytes, input_.bytes + begin_, end_ - begin_);
+  } else {
+    const size_t capacity = std::max(frame_bytes, kChunkBytes);
+    auto memory = std::make_unique_for_overwrite<char[]>(capacity + 2 * kPage);
+    const auto address = reinterpret_cast<uintptr_t>(memory.get());
+    char* bytes = memory.get() + (kPage - address % kPage) % kPage + kPage / 2;
+    if (end_ > begin_) std::memcpy(bytes, input_.bytes + begin_, end_ - begin_);
+    input_ = {.memory = std::move(memory), .bytes = bytes, .capacity = capacity};
+  }
+  end_ -= begin_;
+  begin_ = 0;
+}
+
+// Feeds every whole frame in the buffer. Sets `stop` where the sink asked for it, or a frame is none.
+size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
+  size_t fed = 0;
+  while (!stop && end_ - begin_ >= kHeaderBytes) {
+    FrameHeader header;
+    std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);
+    if (header.length > kMaxFrame) {
+      Close();
+      ReportClosed(sink, absl::DataLossError(absl::StrCat("the peer (", peer_.ToString(), ") sent a frame of ",
+                                                          header.length, " bytes where ", kMaxFrame,
+                                                          " is the most; the connection is closed")));
+      stop = true;
+      break;
+    }
+    const size_t bytes = kHeaderBytes + header.length;
+    if (end_ - begin_ < bytes) {
+      MakeRoom(bytes);
+      break;
+    }
+    const FrameBody body{.bytes = input_.bytes + begin_ + kHeaderBytes, .size = header.length, .shared = false};
+    begin_ += bytes;
+    fed++;
+    stop = !sink.OnFrame(header, body);
+  }
+  return fed;
+}
+
+// One recv. False where there was nothing; `drained` where the socket has no more.
+bool UnixConnection::ReceiveMore(FrameSink& sink, bool& drained) {
+  MakeRoom(end_ - begin_ + kHeaderBytes);
+  const size_t room = input_.capacity - end_;
+  ssize_t received = 0;
+  do {
+    received = recv(socket_.get(), input_.bytes + end_, room, 0);
+  } while (received < 0 && errno == EINTR);
+  if (received > 0) {
+    end_ += static_cast<size_t>(received);
+    drained = static_cast<size_t>(received) < room;
+    return true;
+  }
+  drained = true;
+  if (received < 0 && errno == EAGAIN) return false;
+  absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
+  if (received < 0 && errno != ECONNRESET) why = ErrnoStatus(errno, "recv");
+  ReportClosed(sink, closed_.load(std::memory_order_acquire) ? absl::OkStatus() : why);
+  return false;
+}
+
+size_t UnixConnection::Poll(FrameSink& sink) {
+  if (reported_closed_) return 0;
+  bool stop = false;
+  size_t fed = begin_ < end_ ? FeedFrames(sink, stop) : 0;
+  if (stop || fed > 0) return fed;
+  bool drained = false;
+  maybe_readable_ = ReceiveMore(sink, drained) && !drained;
+  if (!reported_closed_ && begin_ < end_) fed += FeedFrames(sink, stop);
+  return fed;
+}
+
+bool UnixConnection::Arm() {
+  // A whole frame may lie in the buffer, where a sink stopped Poll.
+  if (reported_closed_ || maybe_readable_) return false;
+  if (end_ - begin_ < kHeaderBytes) return true;
+  FrameHeader header;
+  std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);
+  return end_ - begin_ < kHeaderBytes + header.length;
+}
+
+void UnixConnection::Disarm(uint32_t ready) {
+  if (ready != 0) maybe_readable_ = true;
+}
+
+WaitDescriptors UnixConnection::wait_descriptors() const {
+  WaitDescriptors wait;
+  const short out = output_left_.load(std::memory_order_acquire) ? POLLOUT : 0;
+  wait.items[0] = {.fd = socket_.get(), .events = static_cast<short>(POLLIN | out), .revents = 0};
+  wait.count = 1;
+  return wait;
+}
+
+void UnixConnection::ReportClosed(FrameSink& sink, const absl::Status& why) {
+  if (std::exchange(reported_closed_, true)) return;
+  sink.OnClosed(why);
+}
+
+void UnixConnection::Close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  shutdown(socket_.get(), SHUT_RDWR);
+}
+
+}  // namespace sidecall

@@ -1,0 +1,76 @@
+#include "transports/unix/unix_transport.h"
+
+#include <string_view>
+#include <utility>
+
+#include "transport/unix_socket.h"
+#include "transports/unix/unix_connection.h"
+
+namespace sidecall {
+namespace {
+
+class UnixListener final : public Listener {
+ public:
+  explicit UnixListener(std::unique_ptr<UnixSocketListener> socket) : socket_(std::move(socket)) {}
+
+  absl::StatusOr<std::unique_ptr<Connection>> Accept() override {
+    auto fd = socket_->Accept();
+    if (!fd.ok()) return fd.status();
+    if (!fd->valid()) return nullptr;
+    auto peer = UnixPeerIdentity(fd->get());
+    if (!peer.ok()) return peer.status();
+    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer));
+  }
+  int descriptor() const override { return socket_->descriptor(); }
+
+ private:
+  std::unique_ptr<UnixSocketListener> socket_;
+};
+
+class UnixTransport final : public Transport {
+ public:
+  using MakeAddress = absl::StatusOr<UnixSocketAddress> (*)(const std::string&);
+  UnixTransport(std::string_view scheme, MakeAddress make_address) : scheme_(scheme), make_address_(make_address) {}
+
+  std::string_view scheme() const override { return scheme_; }
+
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos) const override {
+    auto where = Resolve(address);
+    if (!where.ok()) return where.status();
+    auto fd = ConnectUnixSocket(*where, deadline_nanos);
+    if (!fd.ok()) return fd.status();
+    auto peer = UnixPeerIdentity(fd->get());
+    if (!peer.ok()) return peer.status();
+    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer));
+  }
+
+  absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
+    auto where = Resolve(address);
+    if (!where.ok()) return where.status();
+    auto socket = UnixSocketListener::Listen(*where);
+    if (!socket.ok()) return socket.status();
+    return std::make_unique<UnixListener>(*std::move(socket));
+  }
+
+ private:
+  absl::StatusOr<UnixSocketAddress> Resolve(const Address& address) const {
+    absl::Status options = address.CheckOptions("");
+    if (!options.ok()) return options;
+    return make_address_(address.rest);
+  }
+
+  std::string_view scheme_;
+  MakeAddress make_address_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Transport> MakeUnixTransport() {
+  return std::make_unique<UnixTransport>("unix", &UnixSocketAddress::FromPath);
+}
+
+std::unique_ptr<const Transport> MakeUnixAbstractTransport() {
+  return std::make_unique<UnixTransport>("unix-abstract", &UnixSocketAddress::FromAbstractName);
+}
+
+}  // namespace sidecall
