@@ -1,0 +1,102 @@
+#include "stub_printer.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace sidecall::codegen {
+namespace {
+
+constexpr char kContext[] = "::sidecall::ClientContext* context";
+
+// One function of a stub.
+struct Function {
+  std::string result;
+  std::vector<std::string> parameters;
+  std::string body;
+};
+
+// A stream, and the parameters that open it.
+Function Streaming(const std::string& type, std::vector<std::string> parameters) {
+  return {absl::StrCat("::std::unique_ptr<", type, ">"), std::move(parameters),
+          absl::StrCat("return ::std::make_unique<", type, ">();")};
+}
+
+std::vector<Function> Unary(const Service& service, const Method& method) {
+  const std::string target = absl::StrCat("*channel_, ", service.table_name, "::", method.name);
+  const std::string request = absl::StrCat("const ", method.request, "& request");
+  return {
+      {"::absl::Status",
+       {kContext, request, absl::StrCat(method.reply, "* reply")},
+       absl::StrCat("return ::sidecall::internal::CallUnary(", target, ", context, request, reply);")},
+      {absl::StrCat("::absl::StatusOr<", method.reply, ">"),
+       {request},
+       absl::StrCat("return ::sidecall::internal::CallUnary<", method.reply, ">(", target, ", request);")}};
+}
+
+// `named` parameters are for declarations. Definitions of streaming functions use none of theirs.
+std::vector<Function> FunctionsOf(const Service& service, const Method& method, bool named) {
+  const std::string context = named ? kContext : "::sidecall::ClientContext* /*context*/";
+  switch (method.kind) {
+    case MethodKind::kUnary:
+      return Unary(service, method);
+    case MethodKind::kClientStreaming:
+      return {Streaming(absl::StrCat("::sidecall::ClientWriter<", method.request, ">"),
+                        {context, absl::StrCat(method.reply, named ? "* reply" : "* /*reply*/")})};
+    case MethodKind::kServerStreaming:
+      return {Streaming(
+          absl::StrCat("::sidecall::ClientReader<", method.reply, ">"),
+          {context, absl::StrCat("const ", method.request, named ? "& request" : "& /*request*/")})};
+    case MethodKind::kBidirectionalStreaming:
+      return {
+          Streaming(absl::StrCat("::sidecall::ClientReaderWriter<", method.request, ", ", method.reply, ">"),
+                    {context})};
+  }
+  return {};
+}
+
+}  // namespace
+
+void PrintStubDeclaration(const Service& service, Printer& printer) {
+  printer.Print(
+      "// Calls the service over a channel. Safe to use from many threads at once.\n"
+      "class Stub final {\n"
+      " public:\n");
+  printer.Indent();
+  printer.Print("explicit Stub(::std::shared_ptr<::sidecall::Channel> channel);\n");
+  for (const Method& method : service.methods) {
+    printer.Print("\n");
+    PrintComments(method.comments, printer);
+    for (const Function& function : FunctionsOf(service, method, /*named=*/true)) {
+      const char* attribute = method.deprecated ? "[[deprecated]] " : "";
+      PrintCall(absl::StrCat(attribute, function.result, " ", method.name), function.parameters, " const;",
+                printer);
+    }
+  }
+  printer.Outdent();
+  printer.Print(
+      "\n"
+      " private:\n"
+      "  ::std::shared_ptr<::sidecall::Channel> channel_;\n"
+      "};\n");
+}
+
+void PrintStubDefinitions(const Service& service, Printer& printer) {
+  printer.Print(
+      "$service$::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : "
+      "channel_(::std::move(channel)) {}\n"
+      "\n"
+      "::std::unique_ptr<$service$::Stub> $service$::NewStub(::std::shared_ptr<::sidecall::Channel> channel) "
+      "{\n"
+      "  return ::std::make_unique<Stub>(::std::move(channel));\n"
+      "}\n",
+      "service", service.name);
+  for (const Method& method : service.methods) {
+    for (const Function& function : FunctionsOf(service, method, /*named=*/false)) {
+      printer.Print("\n");
+      PrintCall(absl::StrCat(function.result, " ", service.name, "::Stub::", method.name),
+                function.parameters, " const {", printer);
+      printer.Print("  $body$\n}\n", "body", function.body);
+    }
+  }
+}
+
+}  // namespace sidecall::codegen
