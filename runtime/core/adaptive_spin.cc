@@ -12,7 +12,9 @@ namespace {
 
 // What a sleep and a wake-up across cores cost (28 us the wake-up alone, measured; docs/decisions/0001).
 constexpr int64_t kSpinNanos = 50'000;
-constexpr int64_t kWakeNanos = 30'000;
+// A wait that slept this long would have been lost by polling too. Far more than kSpinNanos: where both sides sleep,
+// each adds its wake-ups to the other's waits, and neither would ever find out that polling pays.
+constexpr int64_t kLostNanos = 300'000;
 constexpr uint32_t kClockInterval = 16;
 // Affinity may change under us: looked at again now and then.
 constexpr uint32_t kSleepsPerCpuLook = 64;
@@ -43,20 +45,12 @@ bool AdaptiveSpin::ContinueByClock() {
 }
 
 void AdaptiveSpin::EndedAsleep(int64_t nanos) {
-  if (nanos < kSpinNanos + kWakeNanos) {
+  if (nanos < kLostNanos) {
     if (credit_ < kMaxCredit) credit_++;
   } else if (credit_ > 0) {
     credit_--;
   }
   if (++sleeps_ % kSleepsPerCpuLook == 0) LookAtCpus();
-}
-
-void AdaptiveSpin::Pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
 }
 
 }  // namespace sidecall

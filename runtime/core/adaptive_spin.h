@@ -37,7 +37,13 @@ class AdaptiveSpin {
   // When the clock was last read in this wait; 0 where it was not.
   int64_t now_nanos() const { return now_nanos_; }
 
-  static void Pause();
+  static void Pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+  }
 
  private:
   // Polls before the first look at the clock: the replies of a hot peer come within them.

@@ -6,9 +6,6 @@ namespace sidecall {
 namespace {
 
 std::atomic<uint64_t>& CommitWord(char* record) { return *reinterpret_cast<std::atomic<uint64_t>*>(record); }
-const std::atomic<uint64_t>& CommitWord(const char* record) {
-  return *reinterpret_cast<const std::atomic<uint64_t>*>(record);
-}
 
 void WriteRecord(char* record, const FrameHeader& header, uint64_t commit) {
   std::memcpy(record + sizeof(uint64_t), &header, sizeof header);
@@ -59,11 +56,6 @@ bool RingProducer::MustRing() {
   if (armed == 0 || armed == rung_) return false;
   rung_ = armed;
   return true;
-}
-
-bool RingConsumer::HasRecord() const {
-  const char* record = data_ + (position_ & (capacity_ - 1));
-  return CommitWord(record).load(std::memory_order_acquire) == key_ + position_;
 }
 
 size_t RingConsumer::Feed(FrameSink& sink) {

@@ -81,7 +81,10 @@ class RingConsumer {
       : control_(control), data_(data), capacity_(capacity), key_(key) {}
 
   // True where a record is there.
-  bool HasRecord() const;
+  bool HasRecord() const {
+    const char* record = data_ + (position_ & (capacity_ - 1));
+    return reinterpret_cast<const std::atomic<uint64_t>*>(record)->load(std::memory_order_acquire) == key_ + position_;
+  }
   // Feeds every record that is there, until the sink says stop. Returns frames fed.
   size_t Feed(FrameSink& sink);
   // Announces sleep. False where a record is there already.
