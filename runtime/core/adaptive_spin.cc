@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -10,11 +11,14 @@
 namespace sidecall {
 namespace {
 
-// What a sleep and a wake-up across cores cost (28 us the wake-up alone, measured; docs/decisions/0001).
-constexpr int64_t kSpinNanos = 50'000;
-// A wait that slept this long would have been lost by polling too. Far more than kSpinNanos: where both sides sleep,
-// each adds its wake-ups to the other's waits, and neither would ever find out that polling pays.
-constexpr int64_t kLostNanos = 300'000;
+// Must be more than a wake-up takes (57 us across these cores, when the CPU has gone idle): else two sides wake each other
+// for ever, each giving up just before the other's frame comes.
+constexpr int64_t kSpinNanos = 150'000;
+// After n losses in a row, 2^n - 2 waits sleep at once; at most 62.
+constexpr int kMaxLosses = 6;
+// A sleep this short may well be two sleepers' doing, where polling would have won: it counts for more.
+constexpr int64_t kShortSleepNanos = 300'000;
+constexpr int kShortSleepWeight = 8;
 constexpr uint32_t kClockInterval = 16;
 // Affinity may change under us: looked at again now and then.
 constexpr uint32_t kSleepsPerCpuLook = 64;
@@ -28,16 +32,25 @@ Polling DefaultPolling() {
 
 AdaptiveSpin::AdaptiveSpin(Polling polling) : polling_(polling) { LookAtCpus(); }
 
+void AdaptiveSpin::SetPeer(std::optional<pid_t> peer) {
+  peer_ = peer;
+  LookAtCpus();
+}
+
 void AdaptiveSpin::LookAtCpus() {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
+  cpu_set_t own;
+  CPU_ZERO(&own);
   // An error means more CPUs than the set holds.
-  const bool several = sched_getaffinity(0, sizeof cpus, &cpus) != 0 || CPU_COUNT(&cpus) > 1;
+  bool several = sched_getaffinity(0, sizeof own, &own) != 0 || CPU_COUNT(&own) > 1;
+  if (!several && peer_.has_value()) {
+    cpu_set_t peers;
+    CPU_ZERO(&peers);
+    several = sched_getaffinity(*peer_, sizeof peers, &peers) == 0 && !CPU_EQUAL(&own, &peers);
+  }
   enabled_ = polling_ == Polling::kAdaptive && several;
 }
 
 bool AdaptiveSpin::ContinueByClock() {
-  if (credit_ <= 0) return false;
   if (iterations_ % kClockInterval != 0) return true;
   now_nanos_ = MonotonicNanos();
   if (started_nanos_ == 0) started_nanos_ = now_nanos_;
@@ -45,10 +58,11 @@ bool AdaptiveSpin::ContinueByClock() {
 }
 
 void AdaptiveSpin::EndedAsleep(int64_t nanos) {
-  if (nanos < kLostNanos) {
-    if (credit_ < kMaxCredit) credit_++;
-  } else if (credit_ > 0) {
-    credit_--;
+  if (skip_ > 0) {
+    skip_ = std::max(0, skip_ - (nanos < kShortSleepNanos ? kShortSleepWeight : 1));
+  } else if (enabled_) {
+    losses_ = std::min(losses_ + 1, kMaxLosses);
+    skip_ = (1 << losses_) - 2;
   }
   if (++sleeps_ % kSleepsPerCpuLook == 0) LookAtCpus();
 }

@@ -1,5 +1,5 @@
-// AdaptiveSpin: whether a wait should poll on, or sleep. Polls for about as long as a sleep and a wake-up would cost, where
-// recent waits ended that soon; never where the process has one CPU only.
+// AdaptiveSpin: whether a wait should poll on, or sleep. Polls for a little longer than the peer's wake-up may take, where
+// recent polling paid; never where this thread and the peer share one CPU.
 //
 //   for (spin.Begin(); !Done(); ) { if (Poll() == 0 && !spin.Continue()) Sleep(); }
 //
@@ -7,7 +7,10 @@
 #ifndef SIDECALL_CORE_ADAPTIVE_SPIN_H_
 #define SIDECALL_CORE_ADAPTIVE_SPIN_H_
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 
 #include "sidecall/polling.h"
 
@@ -16,6 +19,8 @@ namespace sidecall {
 class AdaptiveSpin {
  public:
   explicit AdaptiveSpin(Polling polling);
+  // Who is waited for. A thread that is pinned to one CPU polls only where the peer may run on another.
+  void SetPeer(std::optional<pid_t> peer);
 
   // A wait begins.
   void Begin() {
@@ -24,14 +29,13 @@ class AdaptiveSpin {
   }
   // After a poll that found nothing. False: sleep now. Reads the clock only now and then; see now_nanos().
   bool Continue() {
+    if (!enabled_ || skip_ > 0) return false;
     Pause();
-    return enabled_ && (++iterations_ < kFreeIterations || ContinueByClock());
+    return ++iterations_ < kFreeIterations || ContinueByClock();
   }
   // The wait ended while polling.
-  void EndedAwake() {
-    if (credit_ < kMaxCredit) credit_++;
-  }
-  // The wait slept. `nanos`: from its beginning to its end.
+  void EndedAwake() { losses_ = 0; }
+  // The wait slept, for `nanos`.
   void EndedAsleep(int64_t nanos);
 
   // When the clock was last read in this wait; 0 where it was not.
@@ -48,17 +52,18 @@ class AdaptiveSpin {
  private:
   // Polls before the first look at the clock: the replies of a hot peer come within them.
   static constexpr uint32_t kFreeIterations = 64;
-  static constexpr int kMaxCredit = 8;
 
   bool ContinueByClock();
   void LookAtCpus();
 
   const Polling polling_;
+  std::optional<pid_t> peer_;
   bool enabled_ = true;
   uint32_t iterations_ = 0;
   int64_t started_nanos_ = 0;
   int64_t now_nanos_ = 0;
-  int credit_ = kMaxCredit / 2;  // waits that polling would have won, lately; none: sleep at once
+  int losses_ = 0;  // waits in a row that polled in vain
+  int skip_ = 0;    // waits that are to sleep at once, before polling is tried again
   uint32_t sleeps_ = 0;
 };
 

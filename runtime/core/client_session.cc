@@ -38,7 +38,9 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, std::mutex&
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
       frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes),
-      spin_(polling) {}
+      spin_(polling) {
+  spin_.SetPeer(connection_->peer().pid);
+}
 
 absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
                                                                    std::mutex& write_mutex,

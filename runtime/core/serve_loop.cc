@@ -217,6 +217,7 @@ void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   entry.session = std::make_unique<ServerSession>(id, std::move(connection), dispatcher_, options_, host);
   entry.hello_deadline_nanos = MonotonicNanos() + kHelloNanos;
   silent_.push_back(id);
+  spin_.SetPeer(entry.session->peer().pid);
   if (draining_) entry.session->GoAway();
   hot_.push_back(&sessions_.emplace(id, std::move(entry)).first->second);
 }
