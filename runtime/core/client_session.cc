@@ -146,8 +146,13 @@ absl::Status ClientSession::Finish(ClientCall& call, int64_t deadline_nanos) {
   }
   absl::Status status = absl::DeadlineExceededError(
       absl::StrCat(std::string(call.method().full_name()), ": no reply before the deadline"));
-  if (!call.Abandon()) return call.Take();
-  SendCancel(stream);
+  // One critical section: once abandoned, the call no longer keeps this session from being retired.
+  FrameWriter::Lock lock(write_mutex_);
+  if (!call.Abandon()) {
+    lock.unlock();
+    return call.Take();
+  }
+  SendCancel(lock, stream);
   return status;
 }
 
@@ -247,12 +252,11 @@ void ClientSession::FlushPending() {
   writer_.Flush(lock);
 }
 
-void ClientSession::SendCancel(uint32_t stream) {
+void ClientSession::SendCancel(FrameWriter::Lock& lock, uint32_t stream) {
   FrameHeader header;
   header.type = FrameType::kCancel;
   header.lane = Lane::kControl;
   header.stream = stream;
-  FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, {}, nullptr, 0);
   writer_.Flush(lock);
 }

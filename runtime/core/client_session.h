@@ -68,7 +68,7 @@ class ClientSession final : private WholeFrameSink {
   void SleepUntilReadable(int64_t deadline_nanos);
   void SleepAsFollower(ClientCall& call, int64_t deadline_nanos);
   void FlushPending();
-  void SendCancel(uint32_t stream);
+  void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
   const std::unique_ptr<Connection> connection_;
   std::mutex& write_mutex_;

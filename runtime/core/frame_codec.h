@@ -24,6 +24,7 @@ void AppendMetadata(std::string& body, const Metadata& metadata);
 void AppendStatus(std::string& body, const absl::Status& status, const Metadata& trailing);
 
 absl::Status TakeMethodName(std::string_view& body, std::string_view& full_name);
+// RESOURCE_EXHAUSTED where it is whole, but more than a call may carry.
 absl::Status TakeMetadata(std::string_view& body, Metadata& metadata);
 // `code` is the header's; a number that is no status code becomes UNKNOWN.
 absl::Status TakeStatus(std::string_view& body, uint32_t code, absl::Status& status, Metadata& trailing);

@@ -52,7 +52,7 @@ absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
 void ServeLoop::RunAsReader() {
   // Calls that were read before the role changed hands come first: their requests lie in the connections' memory.
   if (!RunCalls()) return;
-  int64_t began = 0;
+  bool slept = false;  // in the wait that goes on
   spin_.Begin();
   while (!pool_.stopping()) {
     const Progress progress = PollHot();
@@ -64,15 +64,16 @@ void ServeLoop::RunAsReader() {
       continue;
     }
     if (progress == Progress::kSome) {
-      spin_.EndedAwake();
+      if (!std::exchange(slept, false)) spin_.EndedAwake();
       spin_.Begin();
       continue;
     }
     if (!hot_.empty() && spin_.Continue()) continue;
-    began = MonotonicNanos();
+    const int64_t began = MonotonicNanos();
     Sleep();
     TakeRequests();
     spin_.EndedAsleep(MonotonicNanos() - began);
+    slept = true;
     spin_.Begin();
   }
   pool_.role().Release();

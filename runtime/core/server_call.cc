@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/server_session.h"
 #include "transport/clock.h"
@@ -45,7 +46,16 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
     session_.SendEnd(*this, header, {}, reply);
     return;
   }
+  absl::Status valid = context_.initial_metadata().Validate();
+  if (valid.ok()) valid = context_.trailing_metadata().Validate();
   std::string head;
+  if (!valid.ok()) {
+    header.code = static_cast<uint32_t>(absl::StatusCode::kInternal);
+    header.flags |= FrameFlags::kStatus;
+    AppendStatus(head, absl::InternalError(absl::StrCat("the handler's ", valid.message())), {});
+    session_.SendEnd(*this, header, head, nullptr);
+    return;
+  }
   if (!context_.initial_metadata().empty()) {
     header.flags |= FrameFlags::kMetadata;
     AppendMetadata(head, context_.initial_metadata());

@@ -1,5 +1,6 @@
 #include "core/server_session.h"
 
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -155,7 +156,9 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
     if (!taken.ok()) {
       call.SetClosed();
-      return taken;
+      if (!absl::IsResourceExhausted(taken)) return taken;
+      Refuse(header.stream, taken);
+      return absl::OkStatus();
     }
   }
   if (body.size() > options_.max_receive_message_bytes) {
@@ -204,8 +207,12 @@ void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
   if (header.type == FrameType::kStart) Refuse(header.stream, TooLarge(size));
 }
 
-void ServerSession::OnClosed(const absl::Status& /*why*/) {
+void ServerSession::OnClosed(const absl::Status& why) {
   closed_ = true;
+  if (!why.ok() && !absl::IsUnavailable(why)) {
+    std::fprintf(stderr, "sidecall: the connection of %s was closed: %s\n", peer().ToString().c_str(),
+                 why.ToString().c_str());
+  }
   CancelCalls();
 }
 
