@@ -105,6 +105,12 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
                      ". Send less, or raise the server's max_receive_message_bytes")));
   }
   ClientCall* call = FreeCall();
+  if (call == nullptr && TakeReaderRole()) {
+    // Calls that were given up end when the server's answers are read, and nobody may be reading.
+    frames_.Poll();
+    HandReaderRoleOn(true);
+    call = FreeCall();
+  }
   if (call == nullptr) {
     return NotSent(absl::ResourceExhaustedError(absl::StrCat(
         calls_.size(), " calls are open on this connection, and the server takes no more. Wait for some to end, or raise "
