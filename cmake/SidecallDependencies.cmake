@@ -6,6 +6,8 @@ function(sidecall_require what package)
   endif()
 endfunction()
 
+# Targets that are global serve the project that adds this one as a subdirectory too.
+set(CMAKE_FIND_PACKAGE_TARGETS_GLOBAL ON)
 find_package(Threads REQUIRED)
 find_package(Protobuf CONFIG QUIET)
 if(NOT Protobuf_FOUND)

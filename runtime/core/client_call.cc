@@ -47,7 +47,13 @@ void ClientCall::FinishClaimed(bool own) {
   if (wake_.load(std::memory_order_seq_cst) == kAsleep) WakeToRead();
 }
 
-absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, bool own) {
+absl::Status ReplyTooLarge(uint64_t size, uint64_t limit) {
+  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ", limit,
+                                                   ". Raise the channel's max_receive_message_bytes"));
+}
+
+absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message,
+                                      bool own) {
   if (!Claim(own)) return absl::OkStatus();
   absl::Status decoded;
   if (header.has(FrameFlags::kMetadata)) {
@@ -60,6 +66,8 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
   }
   if (!decoded.ok()) {
     status_ = absl::UnavailableError(absl::StrCat("the server's answer is malformed: ", decoded.message()));
+  } else if (status_.ok() && body.size() > max_message) {
+    status_ = ReplyTooLarge(body.size(), max_message);
   } else if (status_.ok() && (!header.has(FrameFlags::kMessage) || !reply_->Parse(body.data(), body.size()))) {
     status_ = absl::InternalError(
         absl::StrCat("the reply to ", std::string(method_->full_name()),

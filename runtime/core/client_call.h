@@ -15,6 +15,9 @@ namespace sidecall {
 
 class ClientContext;
 
+// RESOURCE_EXHAUSTED.
+absl::Status ReplyTooLarge(uint64_t size, uint64_t limit);
+
 class ClientCall {
  public:
   explicit ClientCall(uint32_t index) : index_(index) {}
@@ -26,8 +29,9 @@ class ClientCall {
   absl::Status Take();
 
   // -- The reader's -----------------------------------------------------------------------------------------
-  // Ends the call with a whole END frame. `own`: the reader is the caller itself. DATA_LOSS where the frame is none.
-  absl::Status CompleteWith(const FrameHeader& header, std::string_view body, bool own);
+  // Ends the call with a whole END frame, whose message may have `max_message` bytes. `own`: the reader is the caller
+  // itself. DATA_LOSS where the frame is none.
+  absl::Status CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
   // Ends the call with `status`; frees it where the caller has left. No effect where it has ended already.
   void Fail(const absl::Status& status, bool own);
 

@@ -299,25 +299,19 @@ absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view 
     const uint32_t id = call->method().id();
     if (id < method_known_.size()) method_known_[id].store(true, std::memory_order_relaxed);
   }
-  if (body.size() > max_receive_message_ && header.code == 0 && !header.has(FrameFlags::kMetadata)) {
-    OnTooLarge(header, body.size());
-    return absl::OkStatus();
-  }
-  return call->CompleteWith(header, body, call == reading_for_);
+  return call->CompleteWith(header, body, max_receive_message_, call == reading_for_);
 }
 
 void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
   ClientCall* call = CallOf(header.stream);
   if (call == nullptr || header.type != FrameType::kEnd) return;
-  call->Fail(absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
-                                                       max_receive_message_,
-                                                       ". Raise the channel's max_receive_message_bytes")),
-             call == reading_for_);
+  call->Fail(ReplyTooLarge(size, max_receive_message_), call == reading_for_);
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
-  close_status_ = absl::UnavailableError(absl::StrCat("the connection ended: ", why.message(),
-                                                      "; whether the server handled the call is not known"));
+  close_status_ = absl::UnavailableError(
+      absl::StrCat("the connection ended: ", why.message(),
+                   greeted_ ? "; whether the server handled the call is not known" : ", before the server's hello"));
   closed_.store(true, std::memory_order_release);
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);

@@ -51,7 +51,7 @@ void ServerContext::Start(const PeerIdentity& peer, int64_t deadline_nanos) {
 
 absl::Time ServerContext::deadline() const {
   if (deadline_nanos_ == 0) return absl::InfiniteFuture();
-  return absl::Now() + absl::Nanoseconds(deadline_nanos_ - MonotonicNanos());
+  return absl::Now() + (absl::Nanoseconds(deadline_nanos_) - absl::Nanoseconds(MonotonicNanos()));
 }
 
 bool ServerContext::IsCancelled() const {

@@ -46,13 +46,15 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
 
 absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos) {
   HandlerScope::AboutToBlock();
-  int64_t deadline = MonotonicNanos() + absl::ToInt64Nanoseconds(options_.connect_timeout);
+  const int64_t now = MonotonicNanos();
+  const int64_t timeout = absl::ToInt64Nanoseconds(options_.connect_timeout);  // saturates
+  int64_t deadline = timeout > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + timeout;
   if (call_deadline_nanos != ClientContext::kNoDeadline) deadline = std::min(deadline, call_deadline_nanos);
   if (connecting_) {
     // Somebody else is at it: share what comes of it.
     const uint64_t attempt = attempts_;
-    const bool ended = connected_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(deadline - MonotonicNanos(), 0)),
-                                           [&] { return attempts_ != attempt; });
+    const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline)};  // CLOCK_MONOTONIC
+    const bool ended = connected_.wait_until(lock, until, [&] { return attempts_ != attempt; });
     if (!ended) {
       return NotSent(absl::DeadlineExceededError(
           absl::StrCat("connect to ", address_.text, ": not connected before the deadline")));

@@ -42,10 +42,13 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
                                                  hello->newest_version, ", this side version ", kProtocolVersion,
                                                  ". Bring the older of the two up to date"));
   }
+  if (hello->clock_now < 0) return absl::DataLossError("the peer's hello tells a time before its clock began");
   Agreement agreement{.peer = *hello};
   const uint64_t own_clock = ClockId();
   if (hello->clock_id != 0 && own_clock != 0 && hello->clock_id != own_clock) {
-    agreement.clock_offset = MonotonicNanos() - hello->clock_now;
+    // Unsigned: the peer's clock is any number.
+    agreement.clock_offset =
+        static_cast<int64_t>(static_cast<uint64_t>(MonotonicNanos()) - static_cast<uint64_t>(hello->clock_now));
   }
   return agreement;
 }

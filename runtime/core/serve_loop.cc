@@ -140,6 +140,8 @@ void ServeLoop::MakeHot(Entry& entry) {
 }
 
 void ServeLoop::Sleep() {
+  // Those that have said hello by now need no timer: an idle server sleeps without end.
+  if (!silent_.empty()) ExpireSilent();
   if (!ArmHot()) return;
   sleeps_.fetch_add(1, std::memory_order_relaxed);
   const int64_t timer = NextTimer();
@@ -327,12 +329,21 @@ bool ServeLoop::Drain(int64_t deadline_nanos) {
 }
 
 void ServeLoop::CancelCalls() {
-  {
-    std::lock_guard lock(mutex_);
-    cancel_wanted_ = true;
-  }
+  std::unique_lock lock(mutex_);
+  cancel_wanted_ = true;
   look_at_events_.store(true, std::memory_order_release);
   events_->Wake();
+  // Before it is done, nothing may stop the reader. Where every thread is in a handler nobody reads, and this one does it.
+  while (cancel_wanted_) {
+    lock.unlock();
+    if (pool_.role().TryTake()) {
+      TakeRequests();
+      pool_.role().Release();
+      pool_.FillReader();
+    }
+    lock.lock();
+    drained_cv_.wait_for(lock, std::chrono::milliseconds(1), [this] { return !cancel_wanted_; });
+  }
 }
 
 void ServeLoop::Stop() { pool_.Stop(); }

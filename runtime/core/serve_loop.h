@@ -37,7 +37,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   // -- Any thread's -----------------------------------------------------------------------------------------
   // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none was.
   bool Drain(int64_t deadline_nanos);
-  // Tells open calls that nobody waits for them.
+  // Tells open calls that nobody waits for them. Returns when they know.
   void CancelCalls();
   // Ends everything but handlers that still run, for which it waits.
   void Stop();

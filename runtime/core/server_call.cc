@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/server_session.h"
+#include "core/status_payloads.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -61,7 +62,7 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
     AppendMetadata(head, context_.initial_metadata());
   }
   header.flags |= FrameFlags::kStatus;
-  AppendStatus(head, status, context_.trailing_metadata());
+  AppendStatus(head, WithoutNotSent(status), context_.trailing_metadata());
   session_.SendEnd(*this, header, head, reply);
 }
 

@@ -150,7 +150,9 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     return absl::OkStatus();
   }
   int64_t deadline_nanos = 0;
-  if (header.argument != 0) deadline_nanos = static_cast<int64_t>(header.argument) + agreement_.clock_offset;
+  if (header.argument != 0) {
+    deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
+  }
   call.Begin(header.stream, *entry, deadline_nanos, announce);
   if (header.has(FrameFlags::kMetadata)) {
     absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());

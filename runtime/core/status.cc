@@ -43,4 +43,9 @@ absl::Status NotSent(absl::Status status) {
   return status;
 }
 
+absl::Status WithoutNotSent(absl::Status status) {
+  status.ErasePayload(kNotSent);
+  return status;
+}
+
 }  // namespace sidecall

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -183,10 +184,12 @@ Segment::Segment(Segment&& other) noexcept
       bells_{std::move(other.bells_[0]), std::move(other.bells_[1])},
       ring_bytes_(other.ring_bytes_),
       keys_{other.keys_[0], other.keys_[1]},
-      base_(std::exchange(other.base_, nullptr)) {}
+      base_(std::exchange(other.base_, nullptr)),
+      owner_(other.owner_) {}
 
 Segment::~Segment() {
-  if (base_ != nullptr) munmap(base_, TotalBytes(ring_bytes_));
+  // In a child of fork() it is not mapped, and something else may be in its place.
+  if (base_ != nullptr && getpid() == owner_) munmap(base_, TotalBytes(ring_bytes_));
 }
 
 absl::Status Segment::Map() {
@@ -194,6 +197,7 @@ absl::Status Segment::Map() {
       mmap(nullptr, TotalBytes(ring_bytes_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory_.get(), 0);
   if (memory == MAP_FAILED) return ErrnoStatus(errno, "shm: mmap");
   base_ = static_cast<char*>(memory);
+  owner_ = getpid();
   // A child of fork() must not write into the rings of its parent's calls.
   madvise(base_, TotalBytes(ring_bytes_), MADV_DONTFORK);
   return absl::OkStatus();

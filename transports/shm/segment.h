@@ -2,6 +2,8 @@
 #ifndef SIDECALL_TRANSPORTS_SHM_SEGMENT_H_
 #define SIDECALL_TRANSPORTS_SHM_SEGMENT_H_
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -47,6 +49,7 @@ class Segment {
   uint64_t ring_bytes_ = 0;
   uint64_t keys_[2] = {};
   char* base_ = nullptr;
+  pid_t owner_ = 0;  // who mapped it
 };
 
 }  // namespace sidecall

@@ -51,6 +51,7 @@ void UnixConnection::RecycleChunk(Chunk chunk) {
 
 Slot UnixConnection::Reserve(size_t size, Lane /*lane*/) {
   if (queued_ > kMaxQueued) {
+    room_wanted_ = true;
     output_left_.store(true, std::memory_order_release);
     return {};
   }
@@ -117,7 +118,9 @@ bool UnixConnection::Flush() {
     output_.clear();
     queued_ = 0;
   }
-  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
+  // Whoever found no room is told now that there is: the socket, writable, makes a wait descriptor ready.
+  const bool left = std::exchange(room_wanted_, false) && !send_failed_;
+  if (left != output_left_.load(std::memory_order_relaxed)) output_left_.store(left, std::memory_order_release);
   return true;
 }
 
@@ -154,7 +157,8 @@ size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
     }
     const size_t bytes = kHeaderBytes + header.length;
     if (end_ - begin_ < bytes) {
-      MakeRoom(bytes);
+      // Not while bodies that were fed are still being read: they lie in the buffer, until the next Poll.
+      if (fed == 0) MakeRoom(bytes);
       break;
     }
     const FrameBody body{.bytes = input_.bytes + begin_ + kHeaderBytes, .size = header.length, .shared = false};

@@ -59,7 +59,8 @@ class UnixConnection final : public Connection {
   size_t queued_ = 0;
   Chunk spare_small_;
   Chunk spare_large_;
-  std::atomic<bool> output_left_{false};
+  bool room_wanted_ = false;              // by a Reserve since the last Flush that sent all
+  std::atomic<bool> output_left_{false};  // wait for room in the socket
   bool send_failed_ = false;
 
   // The receiver's.

@@ -1,0 +1,64 @@
+#include "system.h"
+
+#include <algorithm>
+
+namespace bench {
+namespace {
+
+// The cost of a deadline shows in the smallest call.
+bool IsSmallestHot(const Case& which) {
+  return which.mode == Mode::kHot && which.bytes == 16;
+}
+
+}  // namespace
+
+const std::vector<System>& Systems() {
+  static const auto* systems = new std::vector<System>{
+      {.name = "sidecall/shm",
+       .program = "bench_sidecall",
+       .transport = "shm",
+       .works = {"unary"},
+       .floor = "floor/shm",
+       .pinned = true},
+      {.name = "sidecall/shm+deadline",
+       .program = "bench_sidecall",
+       .transport = "shm",
+       .works = {"unary"},
+       .floor = "floor/shm",
+       .pinned = true,
+       .deadline = true,
+       .runs = &IsSmallestHot},
+      {.name = "sidecall/unix",
+       .program = "bench_sidecall",
+       .transport = "unix",
+       .works = {"unary"},
+       .floor = "floor/unix",
+       .pinned = true},
+      {.name = "floor/shm", .program = "bench_floor", .transport = "shm", .works = {"unary"}, .pinned = true},
+      {.name = "floor/unix",
+       .program = "bench_floor",
+       .transport = "unix",
+       .works = {"unary"},
+       .pinned = true},
+      {.name = "grpc/unix",
+       .program = "bench_peer_grpc",
+       .transport = "unix",
+       .works = {"unary"},
+       .floor = "floor/unix",
+       .packages = "libgrpc++-dev protobuf-compiler-grpc"},
+      {.name = "capnp/unix",
+       .program = "bench_peer_capnp",
+       .transport = "unix",
+       .works = {"unary"},
+       .floor = "floor/unix",
+       .packages = "libcapnp-dev capnproto"},
+  };
+  return *systems;
+}
+
+bool Runs(const System& system, const Case& which) {
+  return std::find(system.works.begin(), system.works.end(), which.work) != system.works.end() &&
+         (system.runs == nullptr || system.runs(which));
+}
+
+}  // namespace bench

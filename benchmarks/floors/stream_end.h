@@ -1,0 +1,41 @@
+// StreamEnd: one end of a pair of byte streams (a socket, two pipes) that carries length-prefixed messages
+// through reused buffers, with one write(2) a message and as few read(2)s as there can be.
+//
+// A polling end holds non-blocking descriptors and tries again at once. Thread-safety: one thread.
+#ifndef SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_
+#define SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "echo.pb.h"
+#include "vector_copy.h"
+
+namespace bench {
+
+class StreamEnd {
+ public:
+  // Does not own the descriptors, which may be one and the same.
+  StreamEnd(int in, int out) : in_(in), out_(out) {}
+
+  // Errors: those of write(2).
+  absl::Status Send(const EchoMessage& message);
+  // Errors: UNAVAILABLE where the other end is closed; those of read(2).
+  absl::Status Receive(EchoMessage* message);
+
+ private:
+  absl::Status ReadMore();
+
+  const int in_;
+  const int out_;
+  ShiftingBuffer sent_;
+  ShiftingBuffer received_;
+  char* unread_ = nullptr;  // in received_, where bytes are left over from one message to the next
+  size_t used_ = 0;
+  size_t have_ = 0;
+};
+
+}  // namespace bench
+
+#endif  // SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_

@@ -1,0 +1,70 @@
+// floor/unix: a Unix stream socket with large kernel buffers.
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "fd_passing.h"
+#include "floor.h"
+#include "stream_end.h"
+#include "time_calls.h"
+
+namespace bench {
+namespace {
+
+absl::Status Prepare(int socket, Mode mode) {
+  const int bytes = 4 << 20;
+  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) < 0 ||
+      setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) < 0 ||
+      (mode == Mode::kHot && fcntl(socket, F_SETFL, O_NONBLOCK) < 0)) {
+    return absl::ErrnoToStatus(errno, "options of a socket");
+  }
+  return absl::OkStatus();
+}
+
+class UnixClient final : public WorkerClient {
+ public:
+  UnixClient(int socket, size_t bytes) : end_(socket, socket), request_(MakeRequest(bytes)) {}
+
+  absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
+    absl::Status status;
+    const bool all = TimeCalls(calls, nanos, [&] {
+      status = end_.Send(request_);
+      if (status.ok()) status = end_.Receive(&reply_);
+      return status.ok();
+    });
+    return all ? CheckEcho(request_, reply_) : status;
+  }
+
+ private:
+  StreamEnd end_;
+  EchoMessage request_;
+  EchoMessage reply_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WorkerClient>> ConnectUnix(const WorkerOptions& options) {
+  const absl::StatusOr<int> socket = ConnectTo(options.address);
+  if (!socket.ok()) return socket.status();
+  if (absl::Status status = Prepare(*socket, options.mode); !status.ok()) return status;
+  return std::make_unique<UnixClient>(*socket, options.bytes);
+}
+
+absl::Status ServeUnix(const WorkerOptions& options, const std::function<void()>& ready) {
+  const absl::StatusOr<int> socket = AcceptOne(options.address, ready);
+  if (!socket.ok()) return socket.status();
+  if (absl::Status status = Prepare(*socket, options.mode); !status.ok()) return status;
+  StreamEnd end(*socket, *socket);
+  EchoMessage request;
+  EchoMessage reply;
+  for (;;) {
+    absl::Status status = end.Receive(&request);
+    if (!status.ok()) return status;
+    Echo(request, &reply);
+    status = end.Send(reply);
+    if (!status.ok()) return status;
+  }
+}
+
+}  // namespace bench

@@ -1,0 +1,95 @@
+// bench_sidecall: the worker of sidecall/<transport>. The transport is the scheme of an address, so that a
+// new one needs nothing here.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "echo.sidecall.h"
+#include "sidecall/sidecall.h"
+#include "time_calls.h"
+#include "worker.h"
+
+namespace bench {
+namespace {
+
+std::string AddressOf(const WorkerOptions& options) {
+  return options.transport + ":" + options.address;
+}
+
+sidecall::Polling PollingOf(Mode mode) {
+  return mode == Mode::kSleeping ? sidecall::Polling::kOff : sidecall::Polling::kAdaptive;
+}
+
+class EchoService final : public Echo::Service {
+  absl::Status Unary(sidecall::ServerContext*, const EchoMessage* request, EchoMessage* reply) override {
+    reply->set_payload(request->payload());
+    reply->set_id(request->id());
+    return absl::OkStatus();
+  }
+};
+
+class UnaryClient final : public WorkerClient {
+ public:
+  UnaryClient(std::shared_ptr<sidecall::Channel> channel, const WorkerOptions& options)
+      : stub_(std::move(channel)), deadline_(options.deadline) {
+    request_.set_payload(std::string(options.bytes, 'x'));
+    request_.set_id(7);
+  }
+
+  // Makes the connection, outside of what is timed.
+  absl::Status Connect() { return Call(); }
+
+  absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
+    absl::Status status;
+    const bool all = TimeCalls(calls, nanos, [&] {
+      status = Call();
+      return status.ok();
+    });
+    return all ? CheckEcho(request_, reply_) : status;
+  }
+
+ private:
+  absl::Status Call() {
+    sidecall::ClientContext context;
+    if (deadline_) context.set_timeout(absl::Seconds(kDeadlineSeconds));
+    return stub_.Unary(&context, request_, &reply_);
+  }
+
+  Echo::Stub stub_;
+  const bool deadline_;
+  EchoMessage request_;
+  EchoMessage reply_;
+};
+
+absl::StatusOr<std::unique_ptr<WorkerClient>> Connect(const WorkerOptions& options) {
+  if (options.work != "unary") return absl::UnimplementedError("bench_sidecall does no " + options.work);
+  sidecall::ChannelOptions channel_options;
+  channel_options.polling = PollingOf(options.mode);
+  auto client =
+      std::make_unique<UnaryClient>(sidecall::CreateChannel(AddressOf(options), channel_options), options);
+  if (absl::Status status = client->Connect(); !status.ok()) return status;
+  return client;
+}
+
+absl::Status Serve(const WorkerOptions& options, const std::function<void()>& ready) {
+  EchoService service;
+  sidecall::ServerOptions server_options;
+  server_options.polling = PollingOf(options.mode);
+  absl::StatusOr<std::unique_ptr<sidecall::Server>> server = sidecall::ServerBuilder()
+                                                                 .AddAddress(AddressOf(options))
+                                                                 .RegisterService(&service)
+                                                                 .SetOptions(server_options)
+                                                                 .BuildAndStart();
+  if (!server.ok()) return server.status();
+  ready();
+  (*server)->Wait();
+  return absl::OkStatus();
+}
+
+}  // namespace
+}  // namespace bench
+
+int main(int argc, char** argv) {
+  return bench::RunWorker(argc, argv, {&bench::Connect, &bench::Serve});
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# hello_server and hello_client as two processes: hello_test.sh FOLDER_OF_PROGRAMS unix|unix-abstract|shm
+set -u
+
+programs=${1:?} scheme=${2:?}
+scratch=$(mktemp -d)
+server=
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+case $scheme in
+  unix-abstract) address=$scheme:sidecall-$(basename "$scratch") ;;
+  *) address=$scheme:$scratch/hello ;;
+esac
+
+mkfifo "$scratch/output"
+timeout 100 "$programs/hello_server" --address="$address" >"$scratch/output" &
+server=$!
+exec 3<"$scratch/output"
+read -r -t 60 line <&3 || fail "no line from hello_server within 60 s"
+[ "$line" = "listening on $address" ] || fail "hello_server said: $line"
+
+reply=$(timeout 60 "$programs/hello_client" --address="$address" --name=Grace) || fail "hello_client ended with $?"
+[ "$reply" = 'Hello, Grace!' ] || fail "hello_client said: $reply"
+report=$(timeout 60 "$programs/hello_client" --address="$address" --calls=100) || fail "hello_client ended with $?"
+grep -Eqx '100 calls, median [0-9]+\.[0-9]+ us' <<<"$report" || fail "hello_client said: $report"
+
+kill -TERM "$server"
+wait "$server"
+status=$?
+server=
+[ "$status" -eq 0 ] || fail "hello_server ended with $status on SIGTERM"
+[ ! -e "$scratch/hello" ] || fail "hello_server left $scratch/hello behind"
+
+if error=$(timeout 60 "$programs/hello_client" --address="$address" 2>&1); then fail "a call without a server succeeded"; fi
+grep -q UNAVAILABLE <<<"$error" || fail "without a server hello_client said: $error"

@@ -1,0 +1,112 @@
+// Channels: targets that cannot be, servers that come late, go, and come back.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "call_fixture.h"
+
+namespace conformance {
+namespace {
+
+class ChannelTest : public CallTest {};
+SIDECALL_OVER_ALL_TRANSPORTS(ChannelTest);
+
+absl::Status CallEcho(const TestService::Stub& stub) {
+  PatientContext context;
+  EchoMessage reply;
+  return stub.Echo(&context, EchoMessage(), &reply);
+}
+
+TEST_P(ChannelTest, FailsFastWithoutAServer) {
+  const TestService::Stub stub = NewStub();
+  for (int call = 0; call < 3; call++) {
+    const auto began = std::chrono::steady_clock::now();
+    const absl::Status status = CallEcho(stub);
+    EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnavailable));
+    EXPECT_TRUE(sidecall::IsNotSent(status));
+    EXPECT_TRUE(Says(status, directory().path())) << "the address";
+    EXPECT_LT(std::chrono::steady_clock::now() - began, kPatience / 4);
+  }
+}
+
+TEST_P(ChannelTest, ServerComesLater) {
+  const TestService::Stub stub = NewStub();
+  EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kUnavailable));
+  StartServer();
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(ChannelTest, ManyThreadsShareTheFirstConnection) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  std::atomic<int> done{0};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 16; thread++) {
+    threads.emplace_back([&, thread] {
+      if (Echoes(stub, thread)) done++;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(done, 16);
+}
+
+// The connection's end may cost the first call, and no other.
+TEST_P(ChannelTest, ReconnectsAfterTheServerRestarts) {
+  const TestService::Stub stub = NewStub();
+  for (int round = 0; round < 4; round++) {
+    StartServer();
+    const absl::Status first = CallEcho(stub);
+    EXPECT_TRUE(first.ok() || absl::IsUnavailable(first)) << first;
+    for (int call = 0; call < 3; call++) EXPECT_TRUE(Echoes(stub, call));
+    StopServer();
+    EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kUnavailable));
+    EXPECT_TRUE(sidecall::IsNotSent(CallEcho(stub)));
+  }
+}
+
+// A channel that is given up while its server lives, and the other way round.
+TEST_P(ChannelTest, OutlivesItsServerUnused) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  EXPECT_TRUE(Echoes(stub, 1));
+  StopServer();
+}
+
+// -- Without a server of their own
+// ---------------------------------------------------------------------------
+
+absl::Status CallTarget(const std::string& target) {
+  return CallEcho(TestService::Stub(sidecall::CreateChannel(target)));
+}
+
+TEST(LameChannelTest, TargetsThatCannotBe) {
+  for (const std::string& target :
+       {std::string(), std::string("/no/scheme"), std::string(":rest"), std::string("unix:"),
+        std::string("carrier-pigeon:/x"), std::string("unix:?a=b"), std::string("unix:/x?unknown=1"),
+        std::string("shm:/x?ring="), std::string("shm:/x?ring=many"), std::string("shm:/x?ring=1"),
+        "unix:/tmp/" + std::string(200, 'p'), "shm:/tmp/" + std::string(200, 'p'),
+        "unix-abstract:" + std::string(200, 'p')}) {
+    const absl::Status status = CallTarget(target);
+    EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument)) << "'" << target << "'";
+    EXPECT_TRUE(sidecall::IsNotSent(status));
+    EXPECT_TRUE(Says(status, target.size() > 107 ? target.substr(target.find(':') + 1) : target))
+        << "the target";
+  }
+}
+
+TEST(LameChannelTest, UnknownSchemeNamesTheKnownOnes) {
+  EXPECT_TRUE(Says(CallTarget("carrier-pigeon:/x"), "shm, unix"));
+}
+
+TEST(LameChannelTest, SaysSoToEveryCall) {
+  const auto channel = sidecall::CreateChannel("nonsense");
+  EXPECT_EQ(channel->target(), "nonsense");
+  const TestService::Stub stub(channel);
+  for (int call = 0; call < 3; call++)
+    EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace conformance

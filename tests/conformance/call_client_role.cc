@@ -1,0 +1,80 @@
+#include "call_client_role.h"
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "call_local_server.h"
+#include "call_patience.h"
+
+namespace conformance {
+namespace {
+
+bool Become(const std::string& user) {
+  const auto uid = static_cast<uid_t>(std::stoul(user));
+  return setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0;
+}
+
+int CallSleep(const std::string& address, const std::string& gate, LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  PatientContext context;
+  SleepRequest request;
+  request.set_gate(gate);
+  EchoMessage reply;
+  test.Send(stub.Sleep(&context, request, &reply).ToString());
+  return 0;
+}
+
+int CallIdentity(const std::string& address, LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  while (!test.Receive().empty()) {
+    PatientContext context;
+    IdentityReply reply;
+    const absl::Status status = stub.PeerIdentity(&context, EmptyMessage(), &reply);
+    test.Send(status.ok()
+                  ? absl::StrCat("uid ", reply.uid(), " gid ", reply.gid(), " pid ", reply.pid(),
+                                 " server uid ", static_cast<int64_t>(context.peer().uid.value_or(-1)))
+                  : status.ToString());
+  }
+  return 0;
+}
+
+int CallEcho(const std::string& address, bool serve, LineSocket& test) {
+  absl::StatusOr<std::unique_ptr<LocalServer>> server;
+  if (serve) server = LocalServer::Start({address}, {});
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  for (std::string line = test.Receive(); !line.empty(); line = test.Receive()) {
+    PatientContext context;
+    EchoMessage request;
+    request.set_number(std::stoll(line));
+    EchoMessage reply;
+    const absl::Status status = stub.Echo(&context, request, &reply);
+    test.Send(status.ok() ? std::to_string(reply.number()) : status.ToString());
+  }
+  return 0;
+}
+
+}  // namespace
+
+int RunClientRole(const std::vector<std::string>& arguments, LineSocket& test) {
+  const std::string& role = arguments.at(0);
+  if (role == "sleep") return CallSleep(arguments.at(1), arguments.at(2), test);
+  if (role == "echo" || role == "echo-self") return CallEcho(arguments.at(1), role == "echo-self", test);
+  if (!Become(arguments.at(1))) {
+    test.Send("cannot become that user");
+    return 1;
+  }
+  if (role == "identity") return CallIdentity(arguments.at(2), test);
+  const auto server = LocalServer::Start({arguments.at(2)}, {});
+  test.Send(server.status().ToString());
+  return 0;
+}
+
+int RunChildRole(const std::vector<std::string>& arguments, LineSocket& test) {
+  if (arguments.at(0) == "serve") return RunServerRole(arguments, test);
+  return RunClientRole(arguments, test);
+}
+
+}  // namespace conformance

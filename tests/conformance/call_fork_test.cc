@@ -1,0 +1,121 @@
+// A child of fork() finds its parent's channels and servers unusable, and harms neither.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "call_fixture.h"
+#include "call_local_server.h"
+
+namespace conformance {
+namespace {
+
+class ForkTest : public CallTest {
+ protected:
+  // Runs `work` in a forked child, and says what it says: "" where all was well.
+  static std::string InChild(const std::function<std::string()>& work) {
+    int ends[2];
+    if (pipe(ends) != 0) return "no pipe";
+    const pid_t pid = fork();
+    if (pid == 0) {
+      alarm(static_cast<unsigned>(kPatience.count()));
+      const std::string said = work();
+      (void)!write(ends[1], said.data(), said.size());
+      _exit(0);
+    }
+    close(ends[1]);
+    std::string said;
+    char bytes[512];
+    for (ssize_t size = 0; (size = read(ends[0], bytes, sizeof bytes)) > 0;) said.append(bytes, bytes + size);
+    close(ends[0]);
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return status == 0
+               ? said
+               : "the child ended with wait status " + std::to_string(status) + ", having said " + said;
+  }
+  static std::string Refused(const TestService::Stub& stub) {
+    PatientContext context;
+    EchoMessage reply;
+    const absl::Status status = stub.Echo(&context, EchoMessage(), &reply);
+    return absl::IsFailedPrecondition(status) && sidecall::IsNotSent(status) ? "" : status.ToString();
+  }
+};
+SIDECALL_OVER_ALL_TRANSPORTS(ForkTest);
+
+TEST_P(ForkTest, ChannelIsTheParents) {
+  StartServer();
+  const TestService::Stub used = NewStub();
+  EXPECT_TRUE(Echoes(used, 1));
+  const TestService::Stub unused = NewStub();
+  EXPECT_EQ(InChild([&] { return Refused(used) + Refused(unused); }), "");
+  for (int call = 0; call < 10; call++) EXPECT_TRUE(Echoes(used, call)) << "the parent is unharmed";
+  EXPECT_TRUE(Echoes(unused, 1));
+}
+
+// The parent's mapping is a hole in the child, which may have put memory of its own there.
+TEST_P(ForkTest, DestroyedInTheChild) {
+  StartServer();
+  auto channel = NewChannel();
+  EXPECT_TRUE(Echoes(TestService::Stub(channel), 1));
+  const auto work = [&]() -> std::string {
+    std::vector<std::unique_ptr<char[]>> blocks;
+    for (size_t size = 64u << 10; size <= 8u << 20; size += 64u << 10) {
+      blocks.push_back(std::make_unique<char[]>(size));
+      std::memset(blocks.back().get(), 1, size);
+    }
+    channel.reset();
+    for (const auto& block : blocks) block[0] = 2;
+    return "";
+  };
+  EXPECT_EQ(InChild(work), "");
+  EXPECT_TRUE(Echoes(TestService::Stub(channel), 2)) << "the parent is unharmed";
+}
+
+TEST_P(ForkTest, WhileCallsAreInFlight) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  std::thread sleeper([&] { EXPECT_TRUE(CallSleep(stub, "forked").ok()); });
+  EXPECT_TRUE(server().AwaitArrivals("forked", 1));
+  EXPECT_EQ(InChild([&] { return Refused(stub); }), "");
+  server().OpenGate("forked");
+  sleeper.join();
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(ForkTest, NewChannelInTheChild) {
+  if (GetParam().scheme == "inproc") GTEST_SKIP() << "the server is not in the child's process";
+  StartServer();
+  EXPECT_TRUE(Echoes(NewStub(), 1));
+  const auto work = [&]() -> std::string {
+    const TestService::Stub stub = NewStub();
+    const auto echoed = Echoes(stub, 2);
+    return echoed ? "" : echoed.message();
+  };
+  EXPECT_EQ(InChild(work), "");
+  EXPECT_TRUE(Echoes(NewStub(), 3));
+}
+
+TEST_P(ForkTest, ServerIsTheParents) {
+  auto server = LocalServer::Start({address()}, {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const TestService::Stub stub = NewStub();
+  EXPECT_TRUE(Echoes(stub, 1));
+  const std::string there = directory().List();
+  const auto work = [&]() -> std::string {
+    server->reset();
+    return directory().List() == there ? "" : "the child's destructor removed the parent's socket";
+  };
+  EXPECT_EQ(InChild(work), "");
+  EXPECT_EQ(directory().List(), there);
+  EXPECT_TRUE(Echoes(stub, 2));
+  EXPECT_TRUE(Echoes(NewStub(), 3));
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,310 @@
+// Clients that send what no client should, byte by byte over a Unix socket: it costs them their own
+// connection only.
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "call_fixture.h"
+#include "call_raw_peer.h"
+
+namespace conformance {
+namespace {
+
+using sidecall::FrameFlags;
+using sidecall::FrameHeader;
+using sidecall::FrameType;
+
+constexpr char kEcho[] = "conformance.TestService/Echo";
+constexpr char kSleep[] = "conformance.TestService/Sleep";
+
+class FramesTest : public testing::TestWithParam<Place> {
+ protected:
+  void SetUp() override {
+    auto server = ServerUnderTest::Start(GetParam(), {"unix:" + path()}, {});
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    stub_ = std::make_unique<TestService::Stub>(sidecall::CreateChannel("unix:" + path()));
+    EXPECT_TRUE(Echoes(*stub_, 1));
+  }
+  void TearDown() override {
+    EXPECT_TRUE(Echoes(*stub_, 2)) << "the connection that was there lives on";
+    EXPECT_TRUE(Echoes(TestService::Stub(sidecall::CreateChannel("unix:" + path())), 3))
+        << "so does the server";
+  }
+  std::string path() const { return directory_.path() + "/server"; }
+
+  // The server hangs up on `bytes`, sent after the hello.
+  testing::AssertionResult Ends(const std::string& bytes) const {
+    RawPeer peer(path());
+    if (!peer.connected() || !peer.SayHello()) return testing::AssertionFailure() << "no hello";
+    peer.SendBytes(bytes);
+    if (!peer.HangsUp()) return testing::AssertionFailure() << "the server does not hang up";
+    return testing::AssertionSuccess();
+  }
+  // A call by hand works.
+  static testing::AssertionResult Serves(RawPeer& peer, uint32_t stream) {
+    peer.SendBytes(RawPeer::Start(stream, kEcho, "\x10\x07"));
+    const auto frame = peer.ReceiveFrame();
+    if (!frame.has_value()) return testing::AssertionFailure() << "no answer";
+    if (frame->header.type != FrameType::kEnd || frame->header.stream != stream || frame->header.code != 0) {
+      return testing::AssertionFailure() << "another answer, code " << frame->header.code;
+    }
+    if (frame->body != "\x10\x07") return testing::AssertionFailure() << "another reply";
+    return testing::AssertionSuccess();
+  }
+  static std::string FrameOf(FrameType type, uint8_t flags, uint32_t stream, std::string_view body) {
+    FrameHeader header;
+    header.type = type;
+    header.flags = flags;
+    header.stream = stream;
+    return RawPeer::Bytes(header, body);
+  }
+
+  TempDir directory_;
+  std::unique_ptr<ServerUnderTest> server_;
+  std::unique_ptr<TestService::Stub> stub_;
+};
+INSTANTIATE_TEST_SUITE_P(Unix, FramesTest, testing::Values(Place::kSameProcess, Place::kOtherProcess),
+                         [](const auto& info) {
+                           return info.param == Place::kSameProcess ? "SameProcess" : "TwoProcesses";
+                         });
+
+TEST_P(FramesTest, CallByHand) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  for (uint32_t stream = 1; stream < 5; stream++) EXPECT_TRUE(Serves(peer, stream << 16));
+}
+
+TEST_P(FramesTest, OneByteAtATime) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  for (const char byte : RawPeer::Start(1 << 16, kEcho, "\x10\x07")) peer.SendBytes({&byte, 1});
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->body, "\x10\x07");
+}
+
+TEST_P(FramesTest, NoHelloFirst) {
+  for (const std::string& bytes :
+       {std::string("GET / HTTP/1.1\r\nHost: here\r\n\r\n"), std::string(1000, '\0'),
+        std::string(1000, '\xff'), RawPeer::Start(1 << 16, kEcho, ""),
+        FrameOf(FrameType::kHello, 0, 0, "too short"),
+        FrameOf(FrameType::kHello, 0, 0, std::string(64, 'x'))}) {
+    RawPeer peer(path());
+    peer.SendBytes(bytes);
+    EXPECT_TRUE(peer.HangsUp()) << bytes.substr(0, 20);
+  }
+}
+
+TEST_P(FramesTest, NoCommonVersion) {
+  sidecall::Hello future = RawPeer::Greeting();
+  future.oldest_version = future.newest_version = 999;
+  RawPeer peer(path());
+  peer.SayHello(future);
+  EXPECT_TRUE(peer.HangsUp());
+}
+
+TEST_P(FramesTest, LengthsThatCannotBe) {
+  for (const uint32_t length :
+       {(1u << 20) + (64u << 10) + 1, 1u << 31, std::numeric_limits<uint32_t>::max()}) {
+    FrameHeader header;
+    header.type = FrameType::kStart;
+    header.length = length;
+    EXPECT_TRUE(Ends(std::string(reinterpret_cast<const char*>(&header), sizeof header))) << length;
+  }
+}
+
+TEST_P(FramesTest, TypesThatHaveNoPlaceHere) {
+  for (const int type : {0, 1, 3, 4, 6, 8, 10, 11, 12, 100, 255}) {
+    EXPECT_TRUE(Ends(FrameOf(static_cast<FrameType>(type), 0, 1 << 16, "body"))) << type;
+  }
+}
+
+TEST_P(FramesTest, SectionsLongerThanTheirFrame) {
+  const std::string name_too_long(
+      "\xff\xff"
+      "conformance",
+      13);
+  EXPECT_TRUE(Ends(FrameOf(FrameType::kStart, FrameFlags::kMethodName, 1 << 16, name_too_long)));
+  EXPECT_TRUE(Ends(FrameOf(FrameType::kStart, FrameFlags::kMethodName, 1 << 16, "")));
+  for (const uint32_t claimed : {1u, 100u, std::numeric_limits<uint32_t>::max()}) {
+    std::string body;
+    sidecall::AppendMethodName(body, kEcho);
+    body.append(reinterpret_cast<const char*>(&claimed), sizeof claimed);
+    EXPECT_TRUE(
+        Ends(FrameOf(FrameType::kStart, FrameFlags::kMethodName | FrameFlags::kMetadata, 1 << 16, body)));
+  }
+}
+
+TEST_P(FramesTest, UnknownMethodId) {
+  FrameHeader header;
+  header.type = FrameType::kStart;
+  header.stream = 1 << 16;
+  for (const uint32_t id : {0u, 7u, 4095u, 4096u, std::numeric_limits<uint32_t>::max()}) {
+    header.code = id;
+    EXPECT_TRUE(Ends(RawPeer::Bytes(header, ""))) << id;
+  }
+}
+
+TEST_P(FramesTest, StreamBegunTwice) {
+  EXPECT_TRUE(
+      Ends(RawPeer::Start(1 << 16, kSleep, "\n\x05never") + RawPeer::Start(1 << 16, kSleep, "\n\x05never")));
+  EXPECT_TRUE(Ends(RawPeer::Start(1 << 16, kSleep, "\n\x05never") + RawPeer::Start(2 << 16, kEcho, "")));
+  EXPECT_TRUE(server_->AwaitCancels("never", 2)) << "the end of its connection reaches the handler";
+}
+
+TEST_P(FramesTest, SplitFrames) {
+  const auto piece = [](uint32_t whole, std::string_view bytes) {
+    std::string body(reinterpret_cast<const char*>(&whole), sizeof whole);
+    body += bytes;
+    return FrameOf(FrameType::kStart, FrameFlags::kMore | FrameFlags::kMethodName | FrameFlags::kMessage,
+                   1 << 16, body);
+  };
+  const auto more = [](uint8_t flags, std::string_view bytes) {
+    return FrameOf(FrameType::kContinuation, flags, 1 << 16, bytes);
+  };
+  EXPECT_TRUE(Ends(more(0, "of nothing")));
+  EXPECT_TRUE(Ends(FrameOf(FrameType::kStart, FrameFlags::kMore, 1 << 16, "abc"))) << "no size";
+  EXPECT_TRUE(Ends(piece(100, "a") + piece(100, "b"))) << "begins twice";
+  EXPECT_TRUE(Ends(piece(10, "five5") + more(FrameFlags::kMore, "more than five")));
+  EXPECT_TRUE(Ends(piece(10, "more than ten bytes")));
+  EXPECT_TRUE(Ends(piece(10, "five5") + more(0, "four")));
+  EXPECT_TRUE(Ends(piece(0, "") + more(0, ""))) << "an empty start has no method";
+
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  std::string body;
+  sidecall::AppendMethodName(body, kEcho);
+  body += "\x10\x07";
+  peer.SendBytes(piece(static_cast<uint32_t>(body.size()), body.substr(0, 3)) + more(FrameFlags::kMore, "") +
+                 more(FrameFlags::kMore, body.substr(3, 4)) + more(0, body.substr(7)));
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->header.code, 0u);
+  EXPECT_EQ(frame->body, "\x10\x07");
+}
+
+// Told before memory is set aside for it.
+TEST_P(FramesTest, RequestLargerThanTheLimit) {
+  for (const uint32_t whole :
+       {(4u << 20) + (64u << 10) + 1, 1u << 31, std::numeric_limits<uint32_t>::max()}) {
+    RawPeer peer(path());
+    ASSERT_TRUE(peer.SayHello());
+    const std::string size(reinterpret_cast<const char*>(&whole), sizeof whole);
+    peer.SendBytes(
+        FrameOf(FrameType::kStart, FrameFlags::kMore | FrameFlags::kMethodName, 1 << 16, size + "begin"));
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->header.type, FrameType::kEnd);
+    EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kResourceExhausted));
+    EXPECT_NE(frame->body.find(std::to_string(whole)), std::string::npos);
+  }
+}
+
+TEST_P(FramesTest, StreamBeyondTheLimitIsRefusedAlone) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  peer.SendBytes(RawPeer::Start(1 << 16 | 5000, kEcho, ""));
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kResourceExhausted));
+  EXPECT_TRUE(Serves(peer, 1 << 16));
+}
+
+TEST_P(FramesTest, MalformedMessageEndsItsCallAlone) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  const std::string deep = [] {
+    std::string nested;
+    for (int depth = 0; depth < 100000; depth++) nested += '\x0b';  // Groups within groups.
+    return nested;
+  }();
+  uint32_t stream = 1;
+  for (const std::string& message : {std::string("\xff"), std::string("\x0a\xff\xff\xff\xff\x0f"), deep}) {
+    peer.SendBytes(RawPeer::Start(stream++ << 16, kEcho, message));
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+    EXPECT_TRUE(Serves(peer, stream++ << 16));
+  }
+}
+
+TEST_P(FramesTest, CancelOfAStreamThatIsNot) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  for (const uint32_t stream : {0u, 1u << 16, 5u << 16 | 77, std::numeric_limits<uint32_t>::max()}) {
+    peer.SendBytes(FrameOf(FrameType::kCancel, 0, stream, ""));
+  }
+  EXPECT_TRUE(Serves(peer, 1 << 16));
+}
+
+TEST_P(FramesTest, CancelReachesTheHandler) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  peer.SendBytes(RawPeer::Start(1 << 16, kSleep, "\n\x05never"));
+  ASSERT_TRUE(server_->AwaitArrivals("never", 1));
+  peer.SendBytes(FrameOf(FrameType::kCancel, 0, 1 << 16, ""));
+  EXPECT_TRUE(server_->AwaitCancels("never", 1));
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kCancelled));
+}
+
+TEST_P(FramesTest, PingIsAnswered) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  FrameHeader ping;
+  ping.type = FrameType::kPing;
+  ping.argument = 0x1122334455667788;
+  peer.SendFrame(ping, "");
+  const auto pong = peer.ReceiveFrame();
+  ASSERT_TRUE(pong.has_value());
+  EXPECT_EQ(pong->header.type, FrameType::kPong);
+  EXPECT_EQ(pong->header.argument, ping.argument);
+}
+
+// Clocks and deadlines at the ends of their range are numbers like any other.
+TEST_P(FramesTest, ExtremeClocks) {
+  for (const int64_t clock :
+       {std::numeric_limits<int64_t>::min(), int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+    for (const uint64_t deadline :
+         {uint64_t{1}, uint64_t{1} << 63, std::numeric_limits<uint64_t>::max() >> 1}) {
+      sidecall::Hello hello = RawPeer::Greeting();
+      hello.clock_id = 1;  // Another time namespace.
+      hello.clock_now = clock;
+      RawPeer peer(path());
+      ASSERT_TRUE(peer.SayHello(hello));
+      std::string start = RawPeer::Start(1 << 16, "conformance.TestService/TellDeadline", "");
+      start.replace(offsetof(FrameHeader, argument), sizeof deadline,
+                    reinterpret_cast<const char*>(&deadline), sizeof deadline);
+      peer.SendBytes(start);
+      const auto frame = peer.ReceiveFrame();
+      ASSERT_TRUE(frame.has_value()) << "the server lives";
+      EXPECT_EQ(frame->header.type, FrameType::kEnd);
+    }
+  }
+}
+
+TEST_P(FramesTest, HungUpAtEveryByte) {
+  const std::string start = RawPeer::Start(1 << 16, kEcho, "\x10\x07");
+  for (size_t size = 0; size < start.size(); size++) {
+    RawPeer peer(path());
+    ASSERT_TRUE(peer.SayHello());
+    peer.SendBytes(start.substr(0, size));
+  }
+}
+
+TEST_P(FramesTest, SilentConnectionsDoNoHarm) {
+  std::vector<std::unique_ptr<RawPeer>> silent;
+  for (int i = 0; i < 20; i++) silent.push_back(std::make_unique<RawPeer>(path()));
+  for (int call = 0; call < 20; call++) EXPECT_TRUE(Echoes(*stub_, call));
+  RawPeer half(path());
+  half.SendBytes("S");
+  EXPECT_TRUE(Echoes(TestService::Stub(sidecall::CreateChannel("unix:" + path())), 1));
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,53 @@
+// Who is at the other end: the kernel's word, on both sides.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "call_child.h"
+#include "call_fixture.h"
+
+namespace conformance {
+namespace {
+
+class IdentityTest : public CallTest {
+ protected:
+  void SetUp() override { StartServer(); }
+};
+SIDECALL_OVER_ALL_TRANSPORTS(IdentityTest);
+
+TEST_P(IdentityTest, EachKnowsTheOther) {
+  PatientContext context;
+  IdentityReply reply;
+  ASSERT_TRUE(NewStub().PeerIdentity(&context, EmptyMessage(), &reply).ok());
+  EXPECT_EQ(reply.uid(), geteuid());
+  EXPECT_EQ(reply.gid(), getegid());
+  EXPECT_EQ(reply.pid(), getpid());
+  EXPECT_EQ(context.peer().uid, geteuid());
+  EXPECT_EQ(context.peer().gid, getegid());
+  EXPECT_EQ(context.peer().pid, server().pid());
+  EXPECT_EQ(context.peer().ToString(),
+            absl::StrCat("uid ", geteuid(), ", gid ", getegid(), ", pid ", server().pid()));
+}
+
+TEST_P(IdentityTest, AnotherUser) {
+  if (!other_process()) GTEST_SKIP() << "another user is another process";
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  constexpr char kUser[] = "54321";
+  const std::string path = directory().path() + "/server";
+  const bool has_path = access(path.c_str(), F_OK) == 0;
+  auto client = Child::Start({"identity", kUser, address()});
+  ASSERT_NE(client, nullptr);
+  if (has_path) {
+    EXPECT_EQ(client->Ask("call").substr(0, 17), "PERMISSION_DENIED") << "the directory is 0700";
+    ASSERT_EQ(chmod(directory().path().c_str(), 0711), 0);
+    ASSERT_EQ(chmod(path.c_str(), 0755), 0);
+    EXPECT_EQ(client->Ask("call").substr(0, 17), "PERMISSION_DENIED") << "the socket is not writable";
+    ASSERT_EQ(chmod(path.c_str(), 0777), 0);
+  }
+  EXPECT_EQ(client->Ask("call"),
+            absl::StrCat("uid ", kUser, " gid ", kUser, " pid ", client->pid(), " server uid 0"));
+}
+
+}  // namespace
+}  // namespace conformance

@@ -1,0 +1,109 @@
+#include "call_raw_peer.h"
+
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "call_patience.h"
+#include "transport/clock.h"
+
+namespace conformance {
+
+using sidecall::FrameFlags;
+using sidecall::FrameHeader;
+using sidecall::FrameType;
+
+RawPeer::RawPeer(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_un where{};
+  where.sun_family = AF_UNIX;
+  path.copy(where.sun_path, sizeof where.sun_path - 1);
+  timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
+  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+  connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0;
+}
+
+RawPeer::~RawPeer() {
+  close(fd_);
+}
+
+sidecall::Hello RawPeer::Greeting() {
+  sidecall::Hello hello;
+  hello.clock_now = sidecall::MonotonicNanos();
+  hello.max_message = 4u << 20;
+  hello.max_method_ids = 16;
+  hello.max_metadata = 64u << 10;
+  return hello;
+}
+
+std::string RawPeer::Bytes(FrameHeader header, std::string_view body) {
+  header.length = static_cast<uint32_t>(body.size());
+  std::string bytes(reinterpret_cast<const char*>(&header), sizeof header);
+  bytes += body;
+  return bytes;
+}
+
+std::string RawPeer::Start(uint32_t stream, std::string_view method, std::string_view message) {
+  FrameHeader header;
+  header.type = FrameType::kStart;
+  header.flags = FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose;
+  header.stream = stream;
+  header.code = 1;
+  std::string body;
+  sidecall::AppendMethodName(body, method);
+  body += message;
+  return Bytes(header, body);
+}
+
+bool RawPeer::SayHello(const sidecall::Hello& hello) {
+  FrameHeader header;
+  header.type = FrameType::kHello;
+  header.lane = sidecall::Lane::kControl;
+  SendFrame(header, sidecall::EncodeHello(hello));
+  const auto answer = ReceiveFrame();
+  return answer.has_value() && answer->header.type == FrameType::kHello;
+}
+
+void RawPeer::SendBytes(std::string_view bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent < 0) return;  // The server hung up, as tests want it to.
+    bytes.remove_prefix(static_cast<size_t>(sent));
+  }
+}
+
+void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {
+  SendBytes(Bytes(header, body));
+}
+
+bool RawPeer::ReceiveBytes(char* bytes, size_t size) {
+  while (size > 0) {
+    const ssize_t received = recv(fd_, bytes, size, 0);
+    if (received <= 0) return false;
+    bytes += received;
+    size -= static_cast<size_t>(received);
+  }
+  return true;
+}
+
+std::optional<RawPeer::Frame> RawPeer::ReceiveFrame() {
+  Frame frame;
+  if (!ReceiveBytes(reinterpret_cast<char*>(&frame.header), sizeof frame.header)) return std::nullopt;
+  frame.body.resize(frame.header.length);
+  if (!ReceiveBytes(frame.body.data(), frame.body.size())) return std::nullopt;
+  return frame;
+}
+
+bool RawPeer::HangsUp() {
+  char bytes[512];
+  ssize_t received = 0;
+  while ((received = recv(fd_, bytes, sizeof bytes, 0)) > 0) {
+  }
+  return received == 0 || errno == ECONNRESET;
+}
+
+}  // namespace conformance

@@ -1,0 +1,48 @@
+// ServerUnderTest: a server with the test services, in this process or in another, ruled the same way in
+// both.
+#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_
+#define SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "call_child.h"
+#include "sidecall/server.h"
+
+namespace conformance {
+
+enum class Place { kSameProcess, kOtherProcess };
+
+class ServerUnderTest {
+ public:
+  // Serves at `addresses`; CallSelf calls at the first of them.
+  static absl::StatusOr<std::unique_ptr<ServerUnderTest>> Start(Place place,
+                                                                const std::vector<std::string>& addresses,
+                                                                const sidecall::ServerOptions& options);
+  virtual ~ServerUnderTest() = default;
+
+  virtual pid_t pid() const = 0;
+
+  // -- Its gates (call_gates.h) -----------------------------------------------------------------------------
+  virtual void OpenGate(const std::string& gate) = 0;
+  virtual bool AwaitArrivals(const std::string& gate, int count) = 0;
+  virtual bool AwaitCancels(const std::string& gate, int count) = 0;
+
+  // -- Its end ----------------------------------------------------------------------------------------------
+  // SIGKILL. REQUIRES: it is in another process.
+  virtual void Kill() = 0;
+  // Begins Server::Shutdown(grace) on a thread of the server's process.
+  virtual void BeginShutdown(absl::Duration grace) = 0;
+  // Waits until it has returned. False after kPatience.
+  virtual bool AwaitShutdown() = 0;
+};
+
+// The role of a server in another process.
+int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test);
+
+}  // namespace conformance
+
+#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_

@@ -1,0 +1,101 @@
+#include "tests/conformance/transport_end.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace sidecall {
+
+bool End::Commit(FrameHeader header, const std::string& body) {
+  const std::lock_guard lock(write_mutex_);
+  const Slot slot = connection_->Reserve(body.size(), header.lane);
+  if (slot.body == nullptr) return false;
+  if (!body.empty()) std::memcpy(slot.body, body.data(), body.size());
+  header.length = static_cast<uint32_t>(body.size());
+  connection_->Commit(slot, header);
+  return true;
+}
+
+bool End::Flush() {
+  const std::lock_guard lock(write_mutex_);
+  return connection_->Flush();
+}
+
+bool End::Send(const FrameHeader& header, const std::string& body) {
+  const int64_t deadline = TestDeadline();
+  while (!Commit(header, body)) {
+    Flush();
+    if (closed > 0 || (Poll() == 0 && !Sleep(deadline))) return false;
+  }
+  Flush();
+  return true;
+}
+
+size_t End::Poll() {
+  FrameSink& sink = *this;
+  return connection_->Poll(sink);
+}
+
+bool End::Sleep(int64_t deadline_nanos) {
+  if (!connection_->Arm()) return MonotonicNanos() < deadline_nanos;
+  WaitDescriptors wait = connection_->wait_descriptors();
+  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0);
+  const timespec timeout{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+  const int count = ppoll(wait.items.data(), wait.count, &timeout, nullptr);
+  uint32_t ready = 0;
+  for (size_t i = 0; count > 0 && i < wait.count; i++) {
+    if (wait.items[i].revents != 0) ready |= 1u << i;
+  }
+  connection_->Disarm(ready);
+  return count > 0;
+}
+
+bool End::Await(const std::function<bool()>& done, int64_t deadline_nanos) {
+  while (!done()) {
+    const int closed_before = closed;
+    if (Poll() > 0 || closed != closed_before || done()) continue;
+    Flush();
+    if (closed > 0 || !Sleep(deadline_nanos)) return false;
+  }
+  return true;
+}
+
+bool End::AwaitFrames(size_t count) {
+  return Await([this, count] { return frames.size() >= count; });
+}
+
+bool End::AwaitClosed() {
+  return Await([this] { return closed > 0; });
+}
+
+bool End::OnFrame(const FrameHeader& header, const FrameBody& body) {
+  if (closed > 0) after_closed++;
+  frames.push_back({header, std::string(body.bytes, body.size)});
+  return frames.size() < stop_after;
+}
+
+void End::OnClosed(const absl::Status& status) {
+  if (closed > 0) after_closed++;
+  closed++;
+  why = status;
+}
+
+FrameHeader NumberedHeader(uint32_t stream, Lane lane, uint64_t number) {
+  FrameHeader header;
+  header.type = FrameType::kMessage;
+  header.flags = static_cast<uint8_t>(number);
+  header.lane = lane;
+  header.stream = stream;
+  header.code = static_cast<uint32_t>(number * 3);
+  header.argument = number;
+  return header;
+}
+
+std::string BodyOf(uint64_t number, size_t size) {
+  std::string body(size, '\0');
+  for (size_t i = 0; i < size; i++) body[i] = static_cast<char>(number * 31 + i + (i >> 8));
+  return body;
+}
+
+}  // namespace sidecall

@@ -1,0 +1,53 @@
+// What every contract test starts from: an address of the transport, and two connected ends.
+#ifndef SIDECALL_TESTS_CONFORMANCE_TRANSPORT_FIXTURE_H_
+#define SIDECALL_TESTS_CONFORMANCE_TRANSPORT_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "tests/conformance/transport_end.h"
+#include "tests/unit/temp_dir.h"
+#include "transport/registry.h"
+
+namespace sidecall {
+
+// How a transport is reached in a test. One line per transport, in transport_fixture.cc.
+struct TransportUnderTest {
+  std::string_view scheme;
+  bool crosses_processes;
+  // An address that nobody else has, below `dir`.
+  std::string (*address)(const std::string& dir);
+};
+// Null for a transport that the table does not know: every test of it fails, and says so.
+const TransportUnderTest* FindTransportUnderTest(std::string_view scheme);
+
+// Waits until `listener` has a connection. Null where none came before the deadline.
+std::unique_ptr<Connection> AwaitConnection(Listener& listener);
+
+class TransportTest : public testing::TestWithParam<const Transport*> {
+ protected:
+  void SetUp() override;
+
+  const Transport& transport() const { return *GetParam(); }
+  std::unique_ptr<Listener> Listen();
+  // Listens, connects and accepts.
+  void Connect();
+
+  TempDir dir_;
+  Address address_;
+  bool crosses_processes_ = false;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<End> client_;
+  std::unique_ptr<End> server_;
+};
+
+// "unix_abstract", for the names of tests.
+std::string NameOfTransport(const testing::TestParamInfo<const Transport*>& info);
+std::vector<const Transport*> TransportsToTest();
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TESTS_CONFORMANCE_TRANSPORT_FIXTURE_H_

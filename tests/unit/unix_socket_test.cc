@@ -1,0 +1,255 @@
+// Where servers meet clients: taking addresses over, and never stealing one.
+#include "transport/unix_socket.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <string>
+
+#include "tests/unit/temp_dir.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+namespace {
+
+using testing::HasSubstr;
+
+int64_t Soon() {
+  return MonotonicNanos() + 20'000'000'000;
+}
+std::string Message(const absl::Status& status) {
+  return std::string(status.message());
+}
+
+auto ListenAt(const std::string& path) {
+  return UnixSocketListener::Listen(*UnixSocketAddress::FromPath(path));
+}
+auto ConnectTo(const std::string& path) {
+  return ConnectUnixSocket(*UnixSocketAddress::FromPath(path), Soon());
+}
+
+// A socket file behind which nobody listens: what a crash leaves.
+void LeaveStaleSocket(const std::string& path) {
+  auto address = *UnixSocketAddress::FromPath(path);
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length), 0);
+  ASSERT_EQ(listen(fd.get(), 1), 0);
+}
+
+size_t FilesIn(const TempDir& dir) {
+  const std::filesystem::directory_iterator all(dir.path());
+  return static_cast<size_t>(std::distance(begin(all), end(all)));
+}
+
+TEST(UnixSocketAddress, LongestPathAndNameThatFit) {
+  const size_t most = sizeof(sockaddr_un::sun_path) - 1;
+  EXPECT_TRUE(UnixSocketAddress::FromPath(std::string(most, 'x')).ok());
+  EXPECT_TRUE(UnixSocketAddress::FromAbstractName(std::string(most, 'x')).ok());
+  for (const auto& made : {UnixSocketAddress::FromPath(std::string(most + 1, 'x')),
+                           UnixSocketAddress::FromAbstractName(std::string(most + 1, 'x'))}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(made.status()));
+    EXPECT_THAT(Message(made.status()), HasSubstr(std::to_string(most + 1)));
+    EXPECT_THAT(Message(made.status()), HasSubstr(std::to_string(most)));
+  }
+}
+
+TEST(UnixSocketAddress, IsShownAsPeopleWriteIt) {
+  EXPECT_EQ(UnixSocketAddress::FromPath("/run/x")->ToString(), "/run/x");
+  EXPECT_EQ(UnixSocketAddress::FromAbstractName("name")->ToString(), "@name");
+}
+
+TEST(UnixSocketListener, ConnectsAndTellsWhoThePeerIs) {
+  TempDir dir;
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  auto nobody = (*listener)->Accept();
+  ASSERT_TRUE(nobody.ok());
+  EXPECT_FALSE(nobody->valid());
+  auto client = ConnectTo(dir / "s");
+  ASSERT_TRUE(client.ok()) << client.status();
+  pollfd item{.fd = (*listener)->descriptor(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&item, 1, 20'000), 1);
+  auto server = (*listener)->Accept();
+  ASSERT_TRUE(server.ok() && server->valid());
+  for (const int fd : {client->get(), server->get()}) {
+    auto peer = UnixPeerIdentity(fd);
+    ASSERT_TRUE(peer.ok()) << peer.status();
+    if (geteuid() != 65534) {
+      EXPECT_EQ(peer->uid, geteuid());
+    }
+    EXPECT_EQ(peer->pid, getpid());
+    char byte = 0;
+    EXPECT_EQ(read(fd, &byte, 1), -1);
+    EXPECT_EQ(errno, EAGAIN) << "both ends are non-blocking";
+  }
+}
+
+TEST(UnixSocketListener, OnlyTheSocketStaysWhileItListens) {
+  TempDir dir;
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_EQ(FilesIn(dir), 1u) << "no lock file is left";
+  listener->reset();
+  EXPECT_EQ(FilesIn(dir), 0u);
+}
+
+TEST(UnixSocketListener, LiveAddressIsNeverStolen) {
+  TempDir dir;
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  for (int i = 0; i < 3; i++) {
+    auto second = ListenAt(dir / "s");
+    EXPECT_TRUE(absl::IsAlreadyExists(second.status())) << second.status();
+    EXPECT_THAT(Message(second.status()), HasSubstr(dir / "s"));
+  }
+  EXPECT_TRUE(ConnectTo(dir / "s").ok());
+  EXPECT_EQ(FilesIn(dir), 1u);
+}
+
+TEST(UnixSocketListener, LiveAddressWithAFullBacklogIsNeverStolen) {
+  TempDir dir;
+  auto address = *UnixSocketAddress::FromPath(dir / "s");
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length), 0);
+  ASSERT_EQ(listen(fd.get(), 0), 0);
+  std::vector<UniqueFd> waiting;
+  for (int i = 0; i < 10; i++) {
+    UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (connect(client.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length) != 0)
+      break;
+    waiting.push_back(std::move(client));
+  }
+  ASSERT_LT(waiting.size(), 10u);
+  EXPECT_TRUE(absl::IsAlreadyExists(ListenAt(dir / "s").status()));
+  // A connect to it ends at the deadline.
+  auto connected = ConnectUnixSocket(address, MonotonicNanos() + 20'000'000);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(connected.status())) << connected.status();
+}
+
+TEST(UnixSocketListener, DeadAddressIsTakenOver) {
+  TempDir dir;
+  LeaveStaleSocket(dir / "s");
+  EXPECT_TRUE(absl::IsUnavailable(ConnectTo(dir / "s").status()));
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_TRUE(ConnectTo(dir / "s").ok());
+}
+
+TEST(UnixSocketListener, OfManyThatTakeADeadAddressOverOneWins) {
+  TempDir dir;
+  for (int round = 0; round < 20; round++) {
+    LeaveStaleSocket(dir / "s");
+    std::vector<std::future<absl::StatusOr<std::unique_ptr<UnixSocketListener>>>> racing;
+    for (int i = 0; i < 4; i++)
+      racing.push_back(std::async(std::launch::async, [&] { return ListenAt(dir / "s"); }));
+    std::vector<std::unique_ptr<UnixSocketListener>> won;
+    for (auto& future : racing) {
+      auto listener = future.get();
+      if (listener.ok()) {
+        won.push_back(*std::move(listener));
+      } else {
+        EXPECT_TRUE(absl::IsAlreadyExists(listener.status())) << listener.status();
+      }
+    }
+    ASSERT_EQ(won.size(), 1u);
+    EXPECT_TRUE(ConnectTo(dir / "s").ok());
+  }
+  EXPECT_EQ(FilesIn(dir), 0u);
+}
+
+TEST(UnixSocketListener, FileThatIsNoSocketIsLeftAlone) {
+  TempDir dir;
+  std::ofstream(dir / "s") << "precious";
+  auto listener = ListenAt(dir / "s");
+  EXPECT_TRUE(absl::IsAlreadyExists(listener.status())) << listener.status();
+  EXPECT_THAT(Message(listener.status()), HasSubstr("no socket"));
+  std::string text;
+  std::ifstream(dir / "s") >> text;
+  EXPECT_EQ(text, "precious");
+  EXPECT_EQ(FilesIn(dir), 1u);
+}
+
+TEST(UnixSocketListener, SymbolicLinkIsLeftAlone) {
+  TempDir dir;
+  LeaveStaleSocket(dir / "target");
+  std::filesystem::create_symlink(dir / "target", dir / "s");
+  EXPECT_TRUE(absl::IsAlreadyExists(ListenAt(dir / "s").status()));
+  EXPECT_TRUE(std::filesystem::exists(std::filesystem::symlink_status(dir / "target")));
+}
+
+TEST(UnixSocketListener, RemovesOnlyItsOwnFile) {
+  TempDir dir;
+  auto first = ListenAt(dir / "s");
+  ASSERT_TRUE(first.ok());
+  ASSERT_EQ(unlink((dir / "s").c_str()), 0);
+  auto second = ListenAt(dir / "s");
+  ASSERT_TRUE(second.ok()) << second.status();
+  first->reset();
+  EXPECT_TRUE(ConnectTo(dir / "s").ok()) << "the second's file was removed";
+}
+
+TEST(UnixSocketListener, ForkedChildRemovesNothing) {
+  TempDir dir;
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok());
+  const pid_t child = fork();
+  if (child == 0) {
+    listener->reset();
+    _exit(0);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(ConnectTo(dir / "s").ok());
+}
+
+TEST(UnixSocketListener, MissingDirectoryIsNotFound) {
+  TempDir dir;
+  auto listener = ListenAt(dir / "none/s");
+  EXPECT_TRUE(absl::IsNotFound(listener.status())) << listener.status();
+  EXPECT_THAT(Message(listener.status()), HasSubstr(dir / "none/s"));
+}
+
+TEST(UnixSocketListener, ForbiddenDirectoryIsPermissionDenied) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
+  TempDir dir;
+  ASSERT_EQ(chmod(dir.path().c_str(), 0500), 0);
+  EXPECT_TRUE(absl::IsPermissionDenied(ListenAt(dir / "s").status()));
+}
+
+TEST(UnixSocketListener, ForbiddenSocketIsPermissionDenied) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may connect everywhere";
+  TempDir dir;
+  auto listener = ListenAt(dir / "s");
+  ASSERT_TRUE(listener.ok());
+  ASSERT_EQ(chmod((dir / "s").c_str(), 0000), 0);
+  auto client = ConnectTo(dir / "s");
+  EXPECT_TRUE(absl::IsPermissionDenied(client.status())) << client.status();
+  EXPECT_THAT(Message(client.status()), HasSubstr("uid " + std::to_string(geteuid())));
+}
+
+TEST(UnixSocketListener, NothingThereIsUnavailable) {
+  TempDir dir;
+  EXPECT_TRUE(absl::IsUnavailable(ConnectTo(dir / "s").status()));
+}
+
+TEST(UnixSocketListener, AbstractNames) {
+  const std::string name = "sidecall-test-" + std::to_string(getpid());
+  auto address = *UnixSocketAddress::FromAbstractName(name);
+  EXPECT_TRUE(absl::IsUnavailable(ConnectUnixSocket(address, Soon()).status()));
+  auto listener = UnixSocketListener::Listen(address);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_TRUE(ConnectUnixSocket(address, Soon()).ok());
+  EXPECT_TRUE(absl::IsAlreadyExists(UnixSocketListener::Listen(address).status()));
+  listener->reset();
+  EXPECT_TRUE(UnixSocketListener::Listen(address).ok());
+}
+
+}  // namespace
+}  // namespace sidecall
