@@ -11,8 +11,8 @@
 namespace sidecall {
 namespace {
 
-// Must be more than a wake-up takes (57 us across these cores, when the CPU has gone idle): else two sides wake each other
-// for ever, each giving up just before the other's frame comes.
+// Must be more than a wake-up takes (57 us across these cores, when the CPU has gone idle): else two sides
+// wake each other for ever, each giving up just before the other's frame comes.
 constexpr int64_t kSpinNanos = 150'000;
 // After n losses in a row, 2^n - 2 waits sleep at once; at most 62.
 constexpr int kMaxLosses = 6;
@@ -30,7 +30,9 @@ Polling DefaultPolling() {
   return wanted != nullptr && std::string_view(wanted) == "off" ? Polling::kOff : Polling::kAdaptive;
 }
 
-AdaptiveSpin::AdaptiveSpin(Polling polling) : polling_(polling) { LookAtCpus(); }
+AdaptiveSpin::AdaptiveSpin(Polling polling) : polling_(polling) {
+  LookAtCpus();
+}
 
 void AdaptiveSpin::SetPeer(std::optional<pid_t> peer) {
   peer_ = peer;

@@ -1,5 +1,5 @@
-// AdaptiveSpin: whether a wait should poll on, or sleep. Polls for a little longer than the peer's wake-up may take, where
-// recent polling paid; never where this thread and the peer share one CPU.
+// AdaptiveSpin: whether a wait should poll on, or sleep. Polls for a little longer than the peer's wake-up
+// may take, where recent polling paid; never where this thread and the peer share one CPU.
 //
 //   for (spin.Begin(); !Done(); ) { if (Poll() == 0 && !spin.Continue()) Sleep(); }
 //

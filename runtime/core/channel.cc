@@ -14,7 +14,8 @@ class LameEngine final : public internal::CallEngine {
  public:
   explicit LameEngine(absl::Status why) : why_(NotSent(std::move(why))) {}
   absl::Status RunUnary(const internal::Method& /*method*/, ClientContext& /*context*/,
-                        const internal::MessageSource& /*request*/, internal::MessageTarget& /*reply*/) override {
+                        const internal::MessageSource& /*request*/,
+                        internal::MessageTarget& /*reply*/) override {
     return why_;
   }
 

@@ -10,7 +10,8 @@
 
 namespace sidecall {
 
-uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& context, internal::MessageTarget& reply) {
+uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& context,
+                           internal::MessageTarget& reply) {
   generation_ = generation_ == UINT16_MAX ? 1 : generation_ + 1;
   const uint32_t stream = generation_ << 16 | index_;
   stream_.store(stream, std::memory_order_relaxed);
@@ -42,14 +43,15 @@ void ClientCall::FinishClaimed(bool own) {
     state_.store(State::kDone, std::memory_order_relaxed);
     return;
   }
-  // The caller may take the call and begin another at once: nothing but the wake-up word is touched after this.
+  // The caller may take the call and begin another at once: nothing but the wake-up word is touched after
+  // this.
   state_.store(State::kDone, std::memory_order_seq_cst);
   if (wake_.load(std::memory_order_seq_cst) == kAsleep) WakeToRead();
 }
 
 absl::Status ReplyTooLarge(uint64_t size, uint64_t limit) {
-  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ", limit,
-                                                   ". Raise the channel's max_receive_message_bytes"));
+  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
+                                                   limit, ". Raise the channel's max_receive_message_bytes"));
 }
 
 absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message,
@@ -68,11 +70,12 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
     status_ = absl::UnavailableError(absl::StrCat("the server's answer is malformed: ", decoded.message()));
   } else if (status_.ok() && body.size() > max_message) {
     status_ = ReplyTooLarge(body.size(), max_message);
-  } else if (status_.ok() && (!header.has(FrameFlags::kMessage) || !reply_->Parse(body.data(), body.size()))) {
-    status_ = absl::InternalError(
-        absl::StrCat("the reply to ", std::string(method_->full_name()),
-                     header.has(FrameFlags::kMessage) ? " cannot be parsed: is the server built from another .proto?"
-                                                      : " has no message"));
+  } else if (status_.ok() &&
+             (!header.has(FrameFlags::kMessage) || !reply_->Parse(body.data(), body.size()))) {
+    status_ = absl::InternalError(absl::StrCat(
+        "the reply to ", std::string(method_->full_name()),
+        header.has(FrameFlags::kMessage) ? " cannot be parsed: is the server built from another .proto?"
+                                         : " has no message"));
   }
   FinishClaimed(own);
   return decoded;
@@ -92,7 +95,9 @@ bool ClientCall::Abandon() {
   return false;
 }
 
-void ClientCall::Sleep(int64_t deadline_nanos) { FutexWait(wake_, kAsleep, deadline_nanos); }
+void ClientCall::Sleep(int64_t deadline_nanos) {
+  FutexWait(wake_, kAsleep, deadline_nanos);
+}
 
 bool ClientCall::WakeToRead() {
   uint32_t asleep = kAsleep;

@@ -29,16 +29,16 @@ class ClientCall {
   absl::Status Take();
 
   // -- The reader's -----------------------------------------------------------------------------------------
-  // Ends the call with a whole END frame, whose message may have `max_message` bytes. `own`: the reader is the caller
-  // itself. DATA_LOSS where the frame is none.
+  // Ends the call with a whole END frame, whose message may have `max_message` bytes. `own`: the reader is
+  // the caller itself. DATA_LOSS where the frame is none.
   absl::Status CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
   // Ends the call with `status`; frees it where the caller has left. No effect where it has ended already.
   void Fail(const absl::Status& status, bool own);
 
   // -- The caller's -----------------------------------------------------------------------------------------
   bool done() const { return state_.load(std::memory_order_acquire) == State::kDone; }
-  // Leaves before the end. False: the end has come in between, and done() will be true at once. The object stays in
-  // use until the server has answered: its index must not be used again before.
+  // Leaves before the end. False: the end has come in between, and done() will be true at once. The object
+  // stays in use until the server has answered: its index must not be used again before.
   bool Abandon();
   // Sleeps until woken, done, or `deadline_nanos`. Announce first, look again, then sleep.
   void AnnounceSleep() { wake_.store(kAsleep, std::memory_order_seq_cst); }
@@ -55,7 +55,8 @@ class ClientCall {
   static constexpr uint32_t kAwake = 0;
   static constexpr uint32_t kAsleep = 1;
 
-  // Claims the right to end the call. False where the caller has left (and the call is free now), or it has ended.
+  // Claims the right to end the call. False where the caller has left (and the call is free now), or it has
+  // ended.
   bool Claim(bool own);
   void FinishClaimed(bool own);
 

@@ -44,12 +44,12 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, std::mutex&
 
 absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
                                                                    std::mutex& write_mutex,
-                                                                   uint64_t max_receive_message, Polling polling,
-                                                                   int64_t deadline_nanos) {
+                                                                   uint64_t max_receive_message,
+                                                                   Polling polling, int64_t deadline_nanos) {
   UniqueFd kick(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!kick.valid()) return ErrnoStatus(errno, "eventfd");
-  std::unique_ptr<ClientSession> session(new ClientSession(std::move(connection), write_mutex, max_receive_message,
-                                                           polling, std::move(kick)));
+  std::unique_ptr<ClientSession> session(
+      new ClientSession(std::move(connection), write_mutex, max_receive_message, polling, std::move(kick)));
   SendHello(session->writer_, write_mutex, max_receive_message, 0);
   absl::Status greeted = session->AwaitHello(deadline_nanos);
   if (!greeted.ok()) return greeted;
@@ -63,7 +63,8 @@ absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
   while (!greeted_ && !closed()) {
     if (frames_.Poll() > 0) continue;
     if (MonotonicNanos() >= deadline_nanos) {
-      return absl::DeadlineExceededError("the server accepted the connection, but did not answer the hello in time");
+      return absl::DeadlineExceededError(
+          "the server accepted the connection, but did not answer the hello in time");
     }
     FlushPending();
     SleepUntilReadable(deadline_nanos);
@@ -96,8 +97,9 @@ ClientCall* ClientSession::CallOf(uint32_t stream) const {
 }
 
 absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const internal::Method& method,
-                                                 ClientContext& context, const internal::MessageSource& request,
-                                                 size_t request_size, internal::MessageTarget& reply) {
+                                                 ClientContext& context,
+                                                 const internal::MessageSource& request, size_t request_size,
+                                                 internal::MessageTarget& reply) {
   if (request_size > agreement_.peer.max_message) {
     return NotSent(absl::ResourceExhaustedError(
         absl::StrCat("the request to ", std::string(method.full_name()), " has ", request_size,
@@ -113,8 +115,9 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   }
   if (call == nullptr) {
     return NotSent(absl::ResourceExhaustedError(absl::StrCat(
-        calls_.size(), " calls are open on this connection, and the server takes no more. Wait for some to end, or raise "
-                       "the server's max_calls_per_connection")));
+        calls_.size(),
+        " calls are open on this connection, and the server takes no more. Wait for some to end, or raise "
+        "the server's max_calls_per_connection")));
   }
   FrameHeader header;
   header.type = FrameType::kStart;
@@ -124,7 +127,8 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
   }
-  const bool known = header.code < method_known_.size() && method_known_[header.code].load(std::memory_order_relaxed);
+  const bool known =
+      header.code < method_known_.size() && method_known_[header.code].load(std::memory_order_relaxed);
   if (known && context.metadata().empty()) [[likely]] {
     writer_.Send(lock, header, {}, &request, request_size);
   } else {
@@ -145,7 +149,8 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
 
 absl::Status ClientSession::Finish(ClientCall& call, int64_t deadline_nanos) {
   const uint32_t stream = call.stream();
-  const bool ended = Await(call, deadline_nanos == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline_nanos);
+  const bool ended =
+      Await(call, deadline_nanos == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline_nanos);
   if (ended) [[likely]] {
     free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
     return call.Take();
@@ -198,7 +203,8 @@ void ClientSession::SleepAsFollower(ClientCall& call, int64_t deadline_nanos) {
   HandlerScope::AboutToBlock();
   followers_.fetch_add(1, std::memory_order_seq_cst);
   call.AnnounceSleep();
-  // Pairs with HandReaderRoleOn and ClientCall::FinishClaimed: either they see us asleep, or we see what they did.
+  // Pairs with HandReaderRoleOn and ClientCall::FinishClaimed: either they see us asleep, or we see what they
+  // did.
   if (reader_.load(std::memory_order_seq_cst) && !call.done()) call.Sleep(deadline_nanos);
   call.CancelSleep();
   followers_.fetch_sub(1, std::memory_order_seq_cst);
@@ -285,15 +291,16 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
     case FrameType::kPong:
       return absl::OkStatus();
     default:
-      return absl::DataLossError(
-          absl::StrCat("the server sent a frame of type ", static_cast<int>(header.type), " that has no place here"));
+      return absl::DataLossError(absl::StrCat("the server sent a frame of type ",
+                                              static_cast<int>(header.type), " that has no place here"));
   }
 }
 
 absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view body) {
   ClientCall* call = CallOf(header.stream);
   if (call == nullptr) {
-    return absl::DataLossError(absl::StrCat("the server answered stream ", header.stream, ", which is not open"));
+    return absl::DataLossError(
+        absl::StrCat("the server answered stream ", header.stream, ", which is not open"));
   }
   if (header.has(FrameFlags::kMethodKnown)) {
     const uint32_t id = call->method().id();
@@ -309,9 +316,9 @@ void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
-  close_status_ = absl::UnavailableError(
-      absl::StrCat("the connection ended: ", why.message(),
-                   greeted_ ? "; whether the server handled the call is not known" : ", before the server's hello"));
+  close_status_ = absl::UnavailableError(absl::StrCat(
+      "the connection ended: ", why.message(),
+      greeted_ ? "; whether the server handled the call is not known" : ", before the server's hello"));
   closed_.store(true, std::memory_order_release);
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);

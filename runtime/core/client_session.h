@@ -1,7 +1,8 @@
 // ClientSession: one connection of a client, from its hello to its end, and the calls in flight on it.
 //
-// There is no thread here: the callers read. One of them has the reader role; it polls, completes whatever calls it reads
-// about, and hands the role on when its own reply is in. The others sleep until their reply is in, or the role is theirs.
+// There is no thread here: the callers read. One of them has the reader role; it polls, completes whatever
+// calls it reads about, and hands the role on when its own reply is in. The others sleep until their reply is
+// in, or the role is theirs.
 #ifndef SIDECALL_CORE_CLIENT_SESSION_H_
 #define SIDECALL_CORE_CLIENT_SESSION_H_
 
@@ -24,17 +25,18 @@ namespace sidecall {
 
 class ClientSession final : private WholeFrameSink {
  public:
-  // Shakes hands over `connection`, until `deadline_nanos`. `write_mutex`, the channel's, becomes the connection's write
-  // lock, and must outlive the session.
+  // Shakes hands over `connection`, until `deadline_nanos`. `write_mutex`, the channel's, becomes the
+  // connection's write lock, and must outlive the session.
   static absl::StatusOr<std::unique_ptr<ClientSession>> Open(std::unique_ptr<Connection> connection,
-                                                             std::mutex& write_mutex, uint64_t max_receive_message,
-                                                             Polling polling, int64_t deadline_nanos);
+                                                             std::mutex& write_mutex,
+                                                             uint64_t max_receive_message, Polling polling,
+                                                             int64_t deadline_nanos);
 
-  // Sends a unary call. REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server takes no more
-  // calls or no such large message.
-  absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const internal::Method& method, ClientContext& context,
-                                    const internal::MessageSource& request, size_t request_size,
-                                    internal::MessageTarget& reply);
+  // Sends a unary call. REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server
+  // takes no more calls or no such large message.
+  absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const internal::Method& method,
+                                    ClientContext& context, const internal::MessageSource& request,
+                                    size_t request_size, internal::MessageTarget& reply);
 
   // Waits for the call's end and gives its status. The call is gone.
   absl::Status Finish(ClientCall& call, int64_t deadline_nanos);
@@ -80,11 +82,11 @@ class ClientSession final : private WholeFrameSink {
 
   FrameWriter writer_;
   FrameReader frames_;
-  AdaptiveSpin spin_;              // the reader's
+  AdaptiveSpin spin_;                  // the reader's
   ClientCall* reading_for_ = nullptr;  // the reader's own call
   absl::Status close_status_;
 
-  std::atomic<bool> closed_{false};      // close_status_ tells why
+  std::atomic<bool> closed_{false};  // close_status_ tells why
   std::atomic<bool> going_away_{false};
   std::atomic<bool> reader_{false};  // taken
   std::atomic<int> followers_{0};    // callers that sleep, or are about to

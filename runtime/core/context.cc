@@ -18,7 +18,9 @@ bool IsKeyCharacter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
 }
 
-bool IsPrintable(char c) { return c >= 0x20 && c <= 0x7e; }
+bool IsPrintable(char c) {
+  return c >= 0x20 && c <= 0x7e;
+}
 
 }  // namespace
 
@@ -55,7 +57,8 @@ absl::Time ServerContext::deadline() const {
 }
 
 bool ServerContext::IsCancelled() const {
-  return cancelled_.load(std::memory_order_acquire) || (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_);
+  return cancelled_.load(std::memory_order_acquire) ||
+         (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_);
 }
 
 std::optional<std::string_view> Metadata::Find(std::string_view key) const {
@@ -75,8 +78,9 @@ absl::Status Metadata::Validate() const {
           "metadata key '", key, "' is not made of lower-case letters, digits, '-', '_' and '.'"));
     }
     if (!absl::EndsWith(key, "-bin") && !std::all_of(value.begin(), value.end(), IsPrintable)) {
-      return absl::InvalidArgumentError(absl::StrCat("the value of metadata key '", key,
-                                                     "' is not printable ASCII. Let the key end in -bin to send bytes"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the value of metadata key '", key,
+                       "' is not printable ASCII. Let the key end in -bin to send bytes"));
     }
   }
   if (bytes > kMaxBytes) {
@@ -111,7 +115,9 @@ absl::Status StreamingUnimplemented() {
   return absl::UnimplementedError("streaming calls are not carried by this release; unary ones are");
 }
 
-void HandleStreaming(Service& /*service*/, ServerCall& call) { call.Finish(StreamingUnimplemented(), nullptr); }
+void HandleStreaming(Service& /*service*/, ServerCall& call) {
+  call.Finish(StreamingUnimplemented(), nullptr);
+}
 
 }  // namespace internal
 }  // namespace sidecall

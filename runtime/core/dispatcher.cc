@@ -36,7 +36,8 @@ std::string Nearest(std::string_view wanted, const std::vector<std::string_view>
   std::sort(ranked.begin(), ranked.end());
   if (ranked.size() > 3) ranked.resize(3);
   std::string text;
-  for (const auto& [distance, name] : ranked) absl::StrAppend(&text, text.empty() ? "" : ", ", std::string(name));
+  for (const auto& [distance, name] : ranked)
+    absl::StrAppend(&text, text.empty() ? "" : ", ", std::string(name));
   return text;
 }
 
@@ -63,8 +64,9 @@ std::string Shown(std::string_view text) {
 absl::Status Dispatcher::Add(Service* service) {
   for (const Service* other : services_) {
     if (other->name() == service->name()) {
-      return absl::AlreadyExistsError(absl::StrCat("service ", std::string(service->name()),
-                                                   " is registered twice. One server serves one object per service"));
+      return absl::AlreadyExistsError(
+          absl::StrCat("service ", std::string(service->name()),
+                       " is registered twice. One server serves one object per service"));
     }
   }
   services_.push_back(service);
@@ -93,11 +95,11 @@ absl::Status Dispatcher::NotFound(std::string_view full_name) const {
     for (const Service::MethodEntry& method : service->methods()) {
       methods.push_back(method.method->full_name().substr(service_name.size() + 1));
     }
-    return absl::UnimplementedError(absl::StrCat(Shown(service_name), " has no method ", Shown(method_name), ".",
-                                                 NearestOrAll(method_name, methods)));
+    return absl::UnimplementedError(absl::StrCat(Shown(service_name), " has no method ", Shown(method_name),
+                                                 ".", NearestOrAll(method_name, methods)));
   }
-  return absl::UnimplementedError(
-      absl::StrCat("this server has no service ", Shown(service_name), ".", NearestOrAll(service_name, names)));
+  return absl::UnimplementedError(absl::StrCat("this server has no service ", Shown(service_name), ".",
+                                               NearestOrAll(service_name, names)));
 }
 
 }  // namespace sidecall

@@ -1,4 +1,5 @@
-// Dispatcher: the methods that a server serves, by name. Connections find them by number after the first call.
+// Dispatcher: the methods that a server serves, by name. Connections find them by number after the first
+// call.
 #ifndef SIDECALL_CORE_DISPATCHER_H_
 #define SIDECALL_CORE_DISPATCHER_H_
 

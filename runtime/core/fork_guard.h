@@ -1,5 +1,5 @@
-// ForkGuard: tells a child of fork() that a handle is its parent's. Threads, rings and roles do not survive a fork; the
-// check is one load, so every call can make it.
+// ForkGuard: tells a child of fork() that a handle is its parent's. Threads, rings and roles do not survive a
+// fork; the check is one load, so every call can make it.
 #ifndef SIDECALL_CORE_FORK_GUARD_H_
 #define SIDECALL_CORE_FORK_GUARD_H_
 

@@ -72,8 +72,8 @@ absl::Status TakeMetadata(std::string_view& body, Metadata& metadata) {
   std::string_view entries;
   if (!Take(body, size) || !TakeBytes(body, size, entries)) return Truncated("metadata");
   if (size > kMaxMetadataSection) {
-    return absl::ResourceExhaustedError(absl::StrCat("the metadata of a call has ", size, " bytes, and at most ",
-                                                     kMaxMetadataSection, " are taken"));
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the metadata of a call has ", size, " bytes, and at most ", kMaxMetadataSection, " are taken"));
   }
   while (!entries.empty()) {
     uint16_t key_size = 0;

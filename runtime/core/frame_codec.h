@@ -1,5 +1,5 @@
-// What stands in a frame's body before its message: method name, metadata, status; and the hello frame. The layout is
-// docs/protocol.md's, and tests/unit/protocol_vectors_test.cc holds this code to its bytes.
+// What stands in a frame's body before its message: method name, metadata, status; and the hello frame. The
+// layout is docs/protocol.md's, and tests/unit/protocol_vectors_test.cc holds this code to its bytes.
 //
 // Decoding never trusts a length: it fails with DATA_LOSS on the first one that does not fit.
 #ifndef SIDECALL_CORE_FRAME_CODEC_H_
@@ -16,7 +16,8 @@
 
 namespace sidecall {
 
-// -- Sections: appended to, and taken from the front of, a body ----------------------------------------------
+// -- Sections: appended to, and taken from the front of, a body
+// ----------------------------------------------
 
 void AppendMethodName(std::string& body, std::string_view full_name);
 void AppendMetadata(std::string& body, const Metadata& metadata);
@@ -32,7 +33,8 @@ absl::Status TakeStatus(std::string_view& body, uint32_t code, absl::Status& sta
 // The status of a code with nothing beside it. A number that is no status code becomes UNKNOWN.
 absl::Status StatusOfCode(uint32_t code);
 
-// -- Hello ---------------------------------------------------------------------------------------------------
+// -- Hello
+// ---------------------------------------------------------------------------------------------------
 
 inline constexpr uint16_t kProtocolVersion = 1;
 

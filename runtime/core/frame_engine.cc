@@ -44,7 +44,8 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
   return session->Finish(**call, context.deadline_nanos());
 }
 
-absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos) {
+absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock,
+                                                          int64_t call_deadline_nanos) {
   HandlerScope::AboutToBlock();
   const int64_t now = MonotonicNanos();
   const int64_t timeout = absl::ToInt64Nanoseconds(options_.connect_timeout);  // saturates
@@ -79,8 +80,8 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
 absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::Connect(int64_t deadline_nanos) {
   auto connection = transport_.Connect(address_, deadline_nanos);
   if (!connection.ok()) return connection.status();
-  return ClientSession::Open(*std::move(connection), mutex_, options_.max_receive_message_bytes, options_.polling,
-                             deadline_nanos);
+  return ClientSession::Open(*std::move(connection), mutex_, options_.max_receive_message_bytes,
+                             options_.polling, deadline_nanos);
 }
 
 void FrameEngine::RetireSession() {

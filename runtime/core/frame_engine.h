@@ -1,5 +1,5 @@
-// FrameEngine: the call engine of local transports: a client's connection to one address, made when first needed and
-// again after it broke.
+// FrameEngine: the call engine of local transports: a client's connection to one address, made when first
+// needed and again after it broke.
 #ifndef SIDECALL_CORE_FRAME_ENGINE_H_
 #define SIDECALL_CORE_FRAME_ENGINE_H_
 
@@ -26,8 +26,8 @@ class FrameEngine final : public internal::CallEngine {
                         const internal::MessageSource& request, internal::MessageTarget& reply) override;
 
  private:
-  // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of Transport::Connect,
-  // marked as not sent.
+  // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
+  // Transport::Connect, marked as not sent.
   absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);
   absl::StatusOr<std::unique_ptr<ClientSession>> Connect(int64_t deadline_nanos);
   void RetireSession();

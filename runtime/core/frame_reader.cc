@@ -20,7 +20,7 @@ constexpr size_t kMaxSpareBytes = (2u << 20) + (64u << 10);
 }  // namespace
 
 char* FrameReader::Buffer::Get(size_t size) {
-  if (capacity_ < size) {
+  if (bytes_ == nullptr || capacity_ < size) {
     memory_ = std::make_unique_for_overwrite<char[]>(size + 2 * kPage);
     const auto address = reinterpret_cast<uintptr_t>(memory_.get());
     bytes_ = memory_.get() + (kPage - address % kPage) % kPage + kPage / 2;
@@ -41,7 +41,8 @@ size_t FrameReader::Poll() {
 
 void FrameReader::RecycleFinished() {
   for (Buffer& buffer : finished_) {
-    if (spare_.size() < kSpareBuffers && buffer.capacity() <= kMaxSpareBytes) spare_.push_back(std::move(buffer));
+    if (spare_.size() < kSpareBuffers && buffer.capacity() <= kMaxSpareBytes)
+      spare_.push_back(std::move(buffer));
   }
   finished_.clear();
 }
@@ -94,11 +95,13 @@ std::string_view FrameReader::CopyOut(const FrameBody& body) {
 
 absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBody& body) {
   uint32_t size = 0;
-  if (body.size < sizeof size) return absl::DataLossError("the first piece of a split frame does not tell its size");
+  if (body.size < sizeof size)
+    return absl::DataLossError("the first piece of a split frame does not tell its size");
   std::memcpy(&size, body.bytes, sizeof size);
   auto [found, added] = assemblies_.try_emplace(header.stream);
   if (!added) {
-    return absl::DataLossError(absl::StrCat("stream ", header.stream, ": a split frame begins within another"));
+    return absl::DataLossError(
+        absl::StrCat("stream ", header.stream, ": a split frame begins within another"));
   }
   Assembly& assembly = found->second;
   assembly.header = header;
@@ -140,8 +143,8 @@ absl::Status FrameReader::Complete(uint32_t stream) {
   auto node = assemblies_.extract(stream);
   Assembly& assembly = node.mapped();
   if (assembly.received != assembly.size) {
-    return absl::DataLossError(absl::StrCat("stream ", stream, ": pieces of ", assembly.received, " bytes instead of ",
-                                            assembly.size));
+    return absl::DataLossError(absl::StrCat("stream ", stream, ": pieces of ", assembly.received,
+                                            " bytes instead of ", assembly.size));
   }
   if (assembly.bytes == nullptr) return absl::OkStatus();
   FrameHeader header = assembly.header;

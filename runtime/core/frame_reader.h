@@ -1,5 +1,5 @@
-// FrameReader: the receiving half of a connection: copies shared bodies out, once, and puts split frames together again,
-// so that what it passes on is whole frames in private memory.
+// FrameReader: the receiving half of a connection: copies shared bodies out, once, and puts split frames
+// together again, so that what it passes on is whole frames in private memory.
 //
 // Thread-safety: the thread with the connection's reader role.
 #ifndef SIDECALL_CORE_FRAME_READER_H_
@@ -41,7 +41,7 @@ class FrameReader final : private FrameSink {
   // A buffer that is used again, placed so that a large string parsed out of it does not alias it.
   class Buffer {
    public:
-    // Room for `size` bytes; what was in it is lost.
+    // Room for `size` bytes, never null; what was in it is lost.
     char* Get(size_t size);
     size_t capacity() const { return capacity_; }
 

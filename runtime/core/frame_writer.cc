@@ -6,8 +6,8 @@
 
 namespace sidecall {
 
-// A logical frame's body as a stream of pieces, each sent as soon as the next is asked for: the peer reads the first
-// while the last is being serialized, and other streams' frames go in between.
+// A logical frame's body as a stream of pieces, each sent as soon as the next is asked for: the peer reads
+// the first while the last is being serialized, and other streams' frames go in between.
 class FrameWriter::FragmentStream final : public google::protobuf::io::ZeroCopyOutputStream {
  public:
   FragmentStream(FrameWriter& writer, Lock& lock, const FrameHeader& header, size_t total)
@@ -97,8 +97,8 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
   }
 }
 
-void FrameWriter::Send(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
-                       size_t message_size) {
+void FrameWriter::Send(Lock& lock, FrameHeader header, std::string_view head,
+                       const internal::MessageSource* message, size_t message_size) {
   const size_t size = head.size() + message_size;
   if (size > limits_.max_frame) {
     SendFragments(lock, header, head, message, message_size);
@@ -136,7 +136,8 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
   }
   const bool all_sent = connection_.Flush();
   const bool left = !all_sent || !pending_.empty();
-  if (left != pending_left_.load(std::memory_order_relaxed)) pending_left_.store(left, std::memory_order_release);
+  if (left != pending_left_.load(std::memory_order_relaxed))
+    pending_left_.store(left, std::memory_order_release);
 }
 
 }  // namespace sidecall

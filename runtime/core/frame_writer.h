@@ -1,5 +1,5 @@
-// FrameWriter: the sending half of a connection: its write lock, messages serialized in place, the splitting of what is
-// larger than a frame, and the queue of what found no room.
+// FrameWriter: the sending half of a connection: its write lock, messages serialized in place, the splitting
+// of what is larger than a frame, and the queue of what found no room.
 //
 // Thread-safety: whoever holds the write lock; has_pending from any thread.
 #ifndef SIDECALL_CORE_FRAME_WRITER_H_
@@ -18,16 +18,17 @@ namespace sidecall {
 
 class FrameWriter {
  public:
-  // The connection's write lock, whose mutex is the session's: what must happen in the order of the wire happens
-  // under it. Every function below requires that it is held.
+  // The connection's write lock, whose mutex is the session's: what must happen in the order of the wire
+  // happens under it. Every function below requires that it is held.
   using Lock = std::unique_lock<std::mutex>;
 
   // `connection` must outlive the writer.
   explicit FrameWriter(Connection& connection) : connection_(connection), limits_(connection.limits()) {}
 
-  // Sends one logical frame: `head` (sections before the message, encoded), then `message`, of `message_size` bytes as
-  // it said itself; null for none. Sets header.length and what splitting needs. May release and retake the lock between
-  // pieces. What finds no room is queued: sending never waits. Nothing is handed over before Flush.
+  // Sends one logical frame: `head` (sections before the message, encoded), then `message`, of `message_size`
+  // bytes as it said itself; null for none. Sets header.length and what splitting needs. May release and
+  // retake the lock between pieces. What finds no room is queued: sending never waits. Nothing is handed over
+  // before Flush.
   void Send(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
             size_t message_size);
 
@@ -53,8 +54,8 @@ class FrameWriter {
   };
   Place Reserve(size_t size, Lane lane);
   void Commit(Place place, const FrameHeader& header);
-  void SendFragments(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
-                     size_t message_size);
+  void SendFragments(Lock& lock, FrameHeader header, std::string_view head,
+                     const internal::MessageSource* message, size_t message_size);
 
   Connection& connection_;
   const ConnectionLimits limits_;

@@ -1,4 +1,5 @@
-// HandlerScope: what the thread knows while it runs a handler: how to give up the reader role before it blocks.
+// HandlerScope: what the thread knows while it runs a handler: how to give up the reader role before it
+// blocks.
 #ifndef SIDECALL_CORE_HANDLER_SCOPE_H_
 #define SIDECALL_CORE_HANDLER_SCOPE_H_
 
@@ -6,7 +7,8 @@ namespace sidecall {
 
 class HandlerScope {
  public:
-  // Every blocking call of our own API says so first: other calls of this thread's server then run elsewhere at once.
+  // Every blocking call of our own API says so first: other calls of this thread's server then run elsewhere
+  // at once.
   static void AboutToBlock() {
     if (current != nullptr) current->Yield();
   }

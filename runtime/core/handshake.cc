@@ -38,17 +38,16 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
   auto hello = DecodeHello(body);
   if (!hello.ok()) return hello.status();
   if (hello->oldest_version > kProtocolVersion || hello->newest_version < kProtocolVersion) {
-    return absl::UnimplementedError(absl::StrCat("the peer speaks protocol versions ", hello->oldest_version, " to ",
-                                                 hello->newest_version, ", this side version ", kProtocolVersion,
-                                                 ". Bring the older of the two up to date"));
+    return absl::UnimplementedError(absl::StrCat(
+        "the peer speaks protocol versions ", hello->oldest_version, " to ", hello->newest_version,
+        ", this side version ", kProtocolVersion, ". Bring the older of the two up to date"));
   }
-  if (hello->clock_now < 0) return absl::DataLossError("the peer's hello tells a time before its clock began");
   Agreement agreement{.peer = *hello};
   const uint64_t own_clock = ClockId();
   if (hello->clock_id != 0 && own_clock != 0 && hello->clock_id != own_clock) {
     // Unsigned: the peer's clock is any number.
-    agreement.clock_offset =
-        static_cast<int64_t>(static_cast<uint64_t>(MonotonicNanos()) - static_cast<uint64_t>(hello->clock_now));
+    agreement.clock_offset = static_cast<int64_t>(static_cast<uint64_t>(MonotonicNanos()) -
+                                                  static_cast<uint64_t>(hello->clock_now));
   }
   return agreement;
 }

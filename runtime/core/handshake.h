@@ -19,7 +19,9 @@ inline constexpr uint32_t kMaxMetadataBytes = 64u << 10;
 
 // Streams are numbered generation * 2^16 + index; the index is below the server's max_calls.
 inline constexpr uint32_t kMaxCallsPerConnection = 1u << 16;
-inline uint32_t StreamIndex(uint32_t stream) { return stream & (kMaxCallsPerConnection - 1); }
+inline uint32_t StreamIndex(uint32_t stream) {
+  return stream & (kMaxCallsPerConnection - 1);
+}
 
 // Sends this side's hello.
 void SendHello(FrameWriter& writer, std::mutex& write_mutex, uint64_t max_message, uint32_t max_calls);

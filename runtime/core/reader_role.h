@@ -2,10 +2,11 @@
 //
 //   free ──TryTake──> reading ──Offer──> handling ──TakeBack──> reading ...
 //     ^                                     |
-//     └───────────────── Steal ─────────────┘   (the supervisor, or the handler's own thread before it blocks)
+//     └───────────────── Steal ─────────────┘   (the supervisor, or the handler's own thread before it
+//     blocks)
 //
-// A thread that runs a handler has offered the role: a fast handler takes it back for the price of one uncontended
-// exchange, and another thread takes the place of a slow one.
+// A thread that runs a handler has offered the role: a fast handler takes it back for the price of one
+// uncontended exchange, and another thread takes the place of a slow one.
 #ifndef SIDECALL_CORE_READER_ROLE_H_
 #define SIDECALL_CORE_READER_ROLE_H_
 
@@ -36,7 +37,8 @@ class ReaderRole {
   bool TakeBack(Ticket ticket) {
     return word_.compare_exchange_strong(ticket, EpochOf(ticket) | kReading, std::memory_order_acq_rel);
   }
-  // Frees the role of the handler that `ticket` stands for. False where that handler has ended, or lost it before.
+  // Frees the role of the handler that `ticket` stands for. False where that handler has ended, or lost it
+  // before.
   bool Steal(Ticket ticket) {
     return word_.compare_exchange_strong(ticket, EpochOf(ticket) | kFree, std::memory_order_acq_rel);
   }

@@ -15,11 +15,14 @@ constexpr int64_t kHelloNanos = 10'000'000'000;
 // Without free descriptors nothing can be accepted; another look after this.
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
 
-// Event-loop tokens: listeners below kFirstSession, then a session's id and the number of its wait descriptor.
+// Event-loop tokens: listeners below kFirstSession, then a session's id and the number of its wait
+// descriptor.
 constexpr uint64_t kDescriptorsPerSession = 4;
 constexpr uint64_t kFirstSession = 1024;
 
-uint64_t Token(uint64_t session_id, size_t descriptor) { return session_id * kDescriptorsPerSession + descriptor; }
+uint64_t Token(uint64_t session_id, size_t descriptor) {
+  return session_id * kDescriptorsPerSession + descriptor;
+}
 
 class OfferAfterParse final : public FrameServerCall::BeforeHandler {
  public:
@@ -32,7 +35,8 @@ class OfferAfterParse final : public FrameServerCall::BeforeHandler {
 
 }  // namespace
 
-ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options, std::unique_ptr<EventLoop> events)
+ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
+                     std::unique_ptr<EventLoop> events)
     : dispatcher_(dispatcher),
       options_(options),
       events_(std::move(events)),
@@ -40,17 +44,21 @@ ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
       spin_(options.polling),
       pool_(*this, options.max_handler_threads) {}
 
-ServeLoop::~ServeLoop() { Stop(); }
+ServeLoop::~ServeLoop() {
+  Stop();
+}
 
 absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
   listeners_.push_back(std::move(listener));
   return events_->Add(listeners_.back()->descriptor(), POLLIN, listeners_.size());
 }
 
-// -- The reader ----------------------------------------------------------------------------------------------
+// -- The reader
+// ----------------------------------------------------------------------------------------------
 
 void ServeLoop::RunAsReader() {
-  // Calls that were read before the role changed hands come first: their requests lie in the connections' memory.
+  // Calls that were read before the role changed hands come first: their requests lie in the connections'
+  // memory.
   if (!RunCalls()) return;
   bool slept = false;  // in the wait that goes on
   spin_.Begin();
@@ -187,7 +195,8 @@ void ServeLoop::UpdateInterest(Entry& entry) {
   entry.registered = wanted;
 }
 
-// -- Connections ---------------------------------------------------------------------------------------------
+// -- Connections
+// ---------------------------------------------------------------------------------------------
 
 void ServeLoop::Accept(size_t listener_index) {
   while (listeners_[listener_index] != nullptr) {
@@ -210,7 +219,8 @@ void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   Entry entry;
   entry.registered = connection->wait_descriptors();
   for (size_t i = 0; i < entry.registered.count; i++) {
-    absl::Status added = events_->Add(entry.registered.items[i].fd, entry.registered.items[i].events, Token(id, i));
+    absl::Status added =
+        events_->Add(entry.registered.items[i].fd, entry.registered.items[i].events, Token(id, i));
     if (added.ok()) continue;
     while (i-- > 0) events_->Remove(entry.registered.items[i].fd, Token(id, i));
     std::fprintf(stderr, "sidecall: a connection was refused: %s\n", added.ToString().c_str());
@@ -240,8 +250,10 @@ void ServeLoop::ExpireSilent() {
 
 void ServeLoop::ReapIfEnded(Entry& entry) {
   const uint64_t id = entry.session->id();
-  // The descriptors go at once, so that a dead peer is not reported for ever; the session when its last handler has ended.
-  for (size_t i = 0; i < entry.registered.count; i++) events_->Remove(entry.registered.items[i].fd, Token(id, i));
+  // The descriptors go at once, so that a dead peer is not reported for ever; the session when its last
+  // handler has ended.
+  for (size_t i = 0; i < entry.registered.count; i++)
+    events_->Remove(entry.registered.items[i].fd, Token(id, i));
   entry.registered.count = 0;
   std::erase(hot_, &entry);
   entry.hot = true;  // Never again in hot_: it has nothing to read.
@@ -255,7 +267,8 @@ void ServeLoop::ResumeAccepting() {
   for (size_t i = 0; i < listeners_.size(); i++) Accept(i);
 }
 
-// -- Requests of other threads -------------------------------------------------------------------------------
+// -- Requests of other threads
+// -------------------------------------------------------------------------------
 
 void ServeLoop::NeedsAttention(uint64_t session_id) {
   {
@@ -333,7 +346,8 @@ void ServeLoop::CancelCalls() {
   cancel_wanted_ = true;
   look_at_events_.store(true, std::memory_order_release);
   events_->Wake();
-  // Before it is done, nothing may stop the reader. Where every thread is in a handler nobody reads, and this one does it.
+  // Before it is done, nothing may stop the reader. Where every thread is in a handler nobody reads, and this
+  // one does it.
   while (cancel_wanted_) {
     lock.unlock();
     if (pool_.role().TryTake()) {
@@ -346,6 +360,8 @@ void ServeLoop::CancelCalls() {
   }
 }
 
-void ServeLoop::Stop() { pool_.Stop(); }
+void ServeLoop::Stop() {
+  pool_.Stop();
+}
 
 }  // namespace sidecall

@@ -1,7 +1,8 @@
-// ServeLoop: accepts connections, polls them, and runs handlers: what the thread with a server's reader role does.
+// ServeLoop: accepts connections, polls them, and runs handlers: what the thread with a server's reader role
+// does.
 //
-// A connection is hot (polled) while it has been active since the reader last slept, else armed: it is only looked at when
-// the event loop reports it.
+// A connection is hot (polled) while it has been active since the reader last slept, else armed: it is only
+// looked at when the event loop reports it.
 #ifndef SIDECALL_CORE_SERVE_LOOP_H_
 #define SIDECALL_CORE_SERVE_LOOP_H_
 
@@ -35,7 +36,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   void Start() { pool_.Start(); }
 
   // -- Any thread's -----------------------------------------------------------------------------------------
-  // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none was.
+  // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none
+  // was.
   bool Drain(int64_t deadline_nanos);
   // Tells open calls that nobody waits for them. Returns when they know.
   void CancelCalls();
@@ -50,7 +52,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
     WaitDescriptors registered;  // with the event loop
     bool hot = true;
     bool armed = false;
-    uint32_t ready = 0;               // wait descriptors reported since it was armed
+    uint32_t ready = 0;                // wait descriptors reported since it was armed
     int64_t hello_deadline_nanos = 0;  // when a silent one is closed
   };
 
@@ -87,10 +89,11 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
 
   // The reader's.
   std::vector<std::unique_ptr<Listener>> listeners_;
-  bool accept_paused_ = false;  // descriptors or memory ran out; tried again when a connection ended, or a while later
+  bool accept_paused_ =
+      false;  // descriptors or memory ran out; tried again when a connection ended, or a while later
   std::unordered_map<uint64_t, Entry> sessions_;
   std::vector<Entry*> hot_;
-  std::deque<uint64_t> silent_;  // not greeted yet, in order of their deadlines
+  std::deque<uint64_t> silent_;             // not greeted yet, in order of their deadlines
   std::vector<FrameServerCall*> runnable_;  // those from next_runnable_ on have not run
   size_t next_runnable_ = 0;
   std::vector<uint64_t> ready_;

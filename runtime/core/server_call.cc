@@ -29,7 +29,8 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   const bool parsed = request.Parse(request_.data(), request_.size());
   before_->OnRequestParsed();
   if (!parsed) {
-    return absl::InvalidArgumentError("the request cannot be parsed: is the client built from another .proto?");
+    return absl::InvalidArgumentError(
+        "the request cannot be parsed: is the client built from another .proto?");
   }
   if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
     return absl::DeadlineExceededError("the deadline passed before the handler could start");
@@ -38,6 +39,12 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
 }
 
 void FrameServerCall::Finish(const absl::Status& status, const internal::MessageSource* reply) {
+  if (!status.ok() && deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_ &&
+      !absl::IsDeadlineExceeded(status)) {
+    // However the handler put it: the client's clock may be a little behind, and would take it at its word.
+    Finish(absl::DeadlineExceededError("the deadline passed while the handler ran"), nullptr);
+    return;
+  }
   FrameHeader header;
   header.type = FrameType::kEnd;
   header.stream = stream();

@@ -1,4 +1,5 @@
-// FrameServerCall: one call that a server serves over frames. Kept by its connection, found by its index, used again.
+// FrameServerCall: one call that a server serves over frames. Kept by its connection, found by its index,
+// used again.
 #ifndef SIDECALL_CORE_SERVER_CALL_H_
 #define SIDECALL_CORE_SERVER_CALL_H_
 

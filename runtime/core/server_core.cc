@@ -33,17 +33,18 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
                                                               const std::vector<Service*>& services,
                                                               const ServerOptions& options) {
   if (services.empty()) {
-    return absl::FailedPreconditionError("the server has no service. Call RegisterService before BuildAndStart");
+    return absl::FailedPreconditionError(
+        "the server has no service. Call RegisterService before BuildAndStart");
   }
   if (addresses.empty()) {
     return absl::FailedPreconditionError(
-        "the server has no address. Call AddAddress before BuildAndStart, for example with \"unix:/tmp/hello\"");
+        "the server has no address. Call AddAddress before BuildAndStart, with scheme:path");
   }
   if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection ||
       options.max_handler_threads == 0) {
-    return absl::InvalidArgumentError(absl::StrCat("max_calls_per_connection is ", options.max_calls_per_connection,
-                                                   " (1 to ", kMaxCallsPerConnection, " can be), max_handler_threads ",
-                                                   options.max_handler_threads, " (1 at least)"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "max_calls_per_connection is ", options.max_calls_per_connection, " (1 to ", kMaxCallsPerConnection,
+        " can be), max_handler_threads ", options.max_handler_threads, " (1 at least)"));
   }
   std::unique_ptr<ServerCore> core(new ServerCore(addresses, options));
   for (Service* service : services) {
@@ -93,9 +94,13 @@ void Server::Shutdown(absl::Duration grace) {
   if (!core_->forked()) core_->Shutdown(grace);
 }
 
-void Server::Wait() { core_->Wait(); }
+void Server::Wait() {
+  core_->Wait();
+}
 
-const std::vector<std::string>& Server::addresses() const { return core_->addresses(); }
+const std::vector<std::string>& Server::addresses() const {
+  return core_->addresses();
+}
 
 ServerBuilder& ServerBuilder::AddAddress(std::string_view address) {
   addresses_.emplace_back(address);

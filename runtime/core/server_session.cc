@@ -10,8 +10,8 @@
 
 namespace sidecall {
 
-ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection, const Dispatcher& dispatcher,
-                             const ServerOptions& options, Host& host)
+ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection,
+                             const Dispatcher& dispatcher, const ServerOptions& options, Host& host)
     : id_(id),
       connection_(std::move(connection)),
       dispatcher_(dispatcher),
@@ -44,7 +44,8 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
   Host& host = host_;
   const uint64_t id = id_;
   FrameWriter::Lock lock(write_mutex_);
-  // The client may use the index again as soon as it has the answer: nothing of the call is touched after this.
+  // The client may use the index again as soon as it has the answer: nothing of the call is touched after
+  // this.
   call.SetClosed();
   writer_.Send(lock, end, head, message, size);
   writer_.Flush(lock);
@@ -120,25 +121,25 @@ absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_
       SendControl(FrameType::kPong, header.argument);
       return absl::OkStatus();
     default:
-      return absl::DataLossError(
-          absl::StrCat("the client sent a frame of type ", static_cast<int>(header.type), " that has no place here"));
+      return absl::DataLossError(absl::StrCat("the client sent a frame of type ",
+                                              static_cast<int>(header.type), " that has no place here"));
   }
 }
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
   const uint32_t index = StreamIndex(header.stream);
   if (index >= options_.max_calls_per_connection) {
-    Refuse(header.stream, absl::ResourceExhaustedError(absl::StrCat("this server takes ",
-                                                                    options_.max_calls_per_connection,
-                                                                    " calls at once on a connection")));
+    Refuse(header.stream,
+           absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
+                                                     " calls at once on a connection")));
     return absl::OkStatus();
   }
   if (index >= calls_.size()) calls_.resize(index + 1);
   if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
   FrameServerCall& call = *calls_[index];
   if (call.open()) {
-    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, " while ", call.stream(),
-                                            " of the same index is open"));
+    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, " while ",
+                                            call.stream(), " of the same index is open"));
   }
   const Dispatcher::Entry* entry = nullptr;
   bool announce = false;
@@ -178,7 +179,8 @@ absl::Status ServerSession::FindMethod(const FrameHeader& header, std::string_vi
                                        const Dispatcher::Entry*& entry, bool& announce) {
   if (!header.has(FrameFlags::kMethodName)) {
     if (header.code >= methods_.size() || methods_[header.code] == nullptr) {
-      return absl::DataLossError(absl::StrCat("the client used method id ", header.code, ", which stands for nothing"));
+      return absl::DataLossError(
+          absl::StrCat("the client used method id ", header.code, ", which stands for nothing"));
     }
     entry = methods_[header.code];
     return absl::OkStatus();
@@ -200,9 +202,9 @@ absl::Status ServerSession::FindMethod(const FrameHeader& header, std::string_vi
 }
 
 absl::Status ServerSession::TooLarge(uint64_t size) const {
-  return absl::ResourceExhaustedError(absl::StrCat("the request has ", size, " bytes, and this server takes ",
-                                                   options_.max_receive_message_bytes,
-                                                   ". Send less, or raise the server's max_receive_message_bytes"));
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the request has ", size, " bytes, and this server takes ", options_.max_receive_message_bytes,
+      ". Send less, or raise the server's max_receive_message_bytes"));
 }
 
 void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {

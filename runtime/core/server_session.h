@@ -1,7 +1,7 @@
 // ServerSession: one connection of a server, from its hello to its end, and the calls that are open on it.
 //
-// Threads: whoever has the server's reader role polls; any thread may end a call. The session lives until its connection
-// has ended and its last call has.
+// Threads: whoever has the server's reader role polls; any thread may end a call. The session lives until its
+// connection has ended and its last call has.
 #ifndef SIDECALL_CORE_SERVER_SESSION_H_
 #define SIDECALL_CORE_SERVER_SESSION_H_
 
@@ -90,8 +90,8 @@ class ServerSession final : private WholeFrameSink {
   bool going_away_ = false;
   uint64_t started_ = 0;
   std::vector<FrameServerCall*>* runnable_ = nullptr;
-  std::vector<std::unique_ptr<FrameServerCall>> calls_;   // by stream index
-  std::vector<const Dispatcher::Entry*> methods_;         // by the client's method id
+  std::vector<std::unique_ptr<FrameServerCall>> calls_;  // by stream index
+  std::vector<const Dispatcher::Entry*> methods_;        // by the client's method id
 };
 
 }  // namespace sidecall

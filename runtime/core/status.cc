@@ -10,7 +10,9 @@ namespace {
 constexpr char kDetails[] = "sidecall.dev/details";
 constexpr char kNotSent[] = "sidecall.dev/not-sent";
 
-absl::string_view Abseil(std::string_view text) { return {text.data(), text.size()}; }
+absl::string_view Abseil(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace
 
@@ -30,13 +32,17 @@ std::string StatusDetails(const absl::Status& status) {
   return details.has_value() ? std::string(*details) : std::string();
 }
 
-bool IsNotSent(const absl::Status& status) { return status.GetPayload(kNotSent).has_value(); }
+bool IsNotSent(const absl::Status& status) {
+  return status.GetPayload(kNotSent).has_value();
+}
 
 void SetStatusDetails(absl::Status& status, std::string_view details) {
   status.SetPayload(kDetails, absl::Cord(Abseil(details)));
 }
 
-void MarkNotSent(absl::Status& status) { status.SetPayload(kNotSent, absl::Cord()); }
+void MarkNotSent(absl::Status& status) {
+  status.SetPayload(kNotSent, absl::Cord());
+}
 
 absl::Status NotSent(absl::Status status) {
   MarkNotSent(status);

@@ -19,7 +19,9 @@ thread_local constinit HandlerScope* HandlerScope::current = nullptr;
 
 WorkerPool::WorkerPool(Loop& loop, size_t max_threads) : loop_(loop), max_threads_(max_threads) {}
 
-WorkerPool::~WorkerPool() { Stop(); }
+WorkerPool::~WorkerPool() {
+  Stop();
+}
 
 void WorkerPool::Start() {
   {
@@ -116,7 +118,8 @@ void WorkerPool::RunSupervisor() {
       continue;
     }
     std::unique_lock lock(supervisor_mutex_);
-    supervisor_wake_.wait(lock, [this] { return stopping() || !supervisor_parked_.load(std::memory_order_relaxed); });
+    supervisor_wake_.wait(
+        lock, [this] { return stopping() || !supervisor_parked_.load(std::memory_order_relaxed); });
     quiet = 0;
   }
 }

@@ -1,5 +1,5 @@
-// WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that turned out to
-// be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
+// WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that
+// turned out to be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
 //
 // The supervisor looks every other millisecond while handlers run, and sleeps without end when none do.
 #ifndef SIDECALL_CORE_WORKER_POOL_H_
@@ -22,12 +22,13 @@ class WorkerPool {
   // What the thread with the reader role does.
   class Loop {
    public:
-    // Returns when the role has been stolen from this thread, or the pool stops; the role is released in that case.
+    // Returns when the role has been stolen from this thread, or the pool stops; the role is released in that
+    // case.
     virtual void RunAsReader() = 0;
     // Makes RunAsReader look at stopping(). Any thread.
     virtual void Wake() = 0;
-    // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the reader's
-    // stead while that polls, and says EventsReady.
+    // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the
+    // reader's stead while that polls, and says EventsReady.
     virtual int event_descriptor() const = 0;
     virtual void EventsReady() = 0;
     // Grows whenever the reader sleeps.
@@ -81,7 +82,8 @@ class WorkerPool {
   std::thread supervisor_;
 };
 
-// Runs one handler on the reader's thread: offers the role once the request is parsed, and takes it back afterwards.
+// Runs one handler on the reader's thread: offers the role once the request is parsed, and takes it back
+// afterwards.
 class RoleOffer final : public HandlerScope {
  public:
   explicit RoleOffer(WorkerPool& pool) : pool_(pool) {}

@@ -9,7 +9,9 @@
 namespace sidecall {
 namespace {
 
-absl::string_view Abseil(std::string_view text) { return {text.data(), text.size()}; }
+absl::string_view Abseil(std::string_view text) {
+  return {text.data(), text.size()};
+}
 
 }  // namespace
 
@@ -19,15 +21,16 @@ absl::StatusOr<Address> Address::Parse(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon == 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "'", Abseil(text), "' is no address: it has no scheme. Write it as scheme:rest, for example unix:/run/hello"));
+        "'", Abseil(text),
+        "' is no address: it has no scheme. Write it as scheme:rest, for example unix:/run/hello"));
   }
   address.scheme = text.substr(0, colon);
   std::string_view rest = text.substr(colon + 1);
   const size_t question = rest.find('?');
   address.rest = rest.substr(0, question);
   if (address.rest.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "'", Abseil(text), "' is no address: nothing follows '", address.scheme, ":'. Give the path or name"));
+    return absl::InvalidArgumentError(absl::StrCat("'", Abseil(text), "' is no address: nothing follows '",
+                                                   address.scheme, ":'. Give the path or name"));
   }
   if (question == std::string_view::npos) return address;
   for (absl::string_view pair : absl::StrSplit(Abseil(rest.substr(question + 1)), '&')) {
@@ -47,8 +50,9 @@ absl::Status Address::CheckOptions(std::string_view known) const {
     bool found = false;
     for (absl::string_view candidate : names) found = found || candidate == name;
     if (!found) {
-      return absl::InvalidArgumentError(absl::StrCat("'", text, "': ", scheme, " knows no option '", name, "'. ",
-                                                     names.empty() ? "It has none" : "It knows: ", Abseil(known)));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", text, "': ", scheme, " knows no option '", name, "'. ",
+                       names.empty() ? "It has none" : "It knows: ", Abseil(known)));
     }
   }
   return absl::OkStatus();

@@ -8,7 +8,8 @@
 
 namespace sidecall {
 
-// "`what`: No such file or directory. `mend`": who and what failed, why, and what to do where `mend` is given.
+// "`what`: No such file or directory. `mend`": who and what failed, why, and what to do where `mend` is
+// given.
 absl::Status ErrnoStatus(int error, std::string_view what, std::string_view mend = {});
 
 }  // namespace sidecall

@@ -1,5 +1,5 @@
-// The header that every frame begins with, on every transport. docs/protocol.md is the specification; a test holds
-// this file to its byte examples.
+// The header that every frame begins with, on every transport. docs/protocol.md is the specification; a test
+// holds this file to its byte examples.
 #ifndef SIDECALL_TRANSPORT_FRAME_H_
 #define SIDECALL_TRANSPORT_FRAME_H_
 
@@ -9,7 +9,8 @@
 
 namespace sidecall {
 
-static_assert(std::endian::native == std::endian::little, "the wire is little-endian, and so is every host so far");
+static_assert(std::endian::native == std::endian::little,
+              "the wire is little-endian, and so is every host so far");
 
 // Control may overtake data; order holds per stream within a lane.
 enum class Lane : uint8_t { kData = 0, kControl = 1 };
@@ -31,13 +32,14 @@ enum class FrameType : uint8_t {
 
 // What the body holds, in this order, and how the frame stands in its stream.
 struct FrameFlags {
-  static constexpr uint8_t kMethodName = 0x01;   // the method's full name
-  static constexpr uint8_t kMetadata = 0x02;     // client metadata (start), initial metadata (end)
-  static constexpr uint8_t kStatus = 0x04;       // status message, details, trailing metadata
-  static constexpr uint8_t kMessage = 0x08;      // a message: the rest of the body
-  static constexpr uint8_t kHalfClose = 0x10;    // the sender's last message
-  static constexpr uint8_t kMore = 0x20;         // continuations follow; the body begins with the whole's size
-  static constexpr uint8_t kMethodKnown = 0x40;  // the method id of this stream stands for its name from now on
+  static constexpr uint8_t kMethodName = 0x01;  // the method's full name
+  static constexpr uint8_t kMetadata = 0x02;    // client metadata (start), initial metadata (end)
+  static constexpr uint8_t kStatus = 0x04;      // status message, details, trailing metadata
+  static constexpr uint8_t kMessage = 0x08;     // a message: the rest of the body
+  static constexpr uint8_t kHalfClose = 0x10;   // the sender's last message
+  static constexpr uint8_t kMore = 0x20;        // continuations follow; the body begins with the whole's size
+  static constexpr uint8_t kMethodKnown =
+      0x40;  // the method id of this stream stands for its name from now on
 };
 
 struct FrameHeader {
@@ -45,10 +47,11 @@ struct FrameHeader {
   FrameType type = FrameType::kPadding;
   uint8_t flags = 0;
   Lane lane = Lane::kData;
-  uint8_t fd_count = 0;   // file descriptors that travel with the frame
-  uint32_t stream = 0;    // the call, or 0 for the connection itself
-  uint32_t code = 0;      // start: method id; end: status code
-  uint64_t argument = 0;  // start: deadline in CLOCK_MONOTONIC nanoseconds, 0 for none; window: bytes; ping: any
+  uint8_t fd_count = 0;  // file descriptors that travel with the frame
+  uint32_t stream = 0;   // the call, or 0 for the connection itself
+  uint32_t code = 0;     // start: method id; end: status code
+  uint64_t argument =
+      0;  // start: deadline in CLOCK_MONOTONIC nanoseconds, 0 for none; window: bytes; ping: any
 
   bool has(uint8_t flag) const { return (flags & flag) != 0; }
 };

@@ -18,8 +18,8 @@ namespace {
 constexpr uint64_t kWakeToken = (uint64_t{1} << 40) - 1;
 constexpr int kGenerationShift = 40;
 
-// Multishot polls on a ring that several threads may enter, so neither SINGLE_ISSUER nor DEFER_TASKRUN: the thread that
-// waits is whichever has the reader role.
+// Multishot polls on a ring that several threads may enter, so neither SINGLE_ISSUER nor DEFER_TASKRUN: the
+// thread that waits is whichever has the reader role.
 class IoUringEventLoop final : public EventLoop {
  public:
   static absl::StatusOr<std::unique_ptr<EventLoop>> Make() {
@@ -145,6 +145,8 @@ class IoUringEventLoop final : public EventLoop {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<EventLoop>> MakeIoUringEventLoop() { return IoUringEventLoop::Make(); }
+absl::StatusOr<std::unique_ptr<EventLoop>> MakeIoUringEventLoop() {
+  return IoUringEventLoop::Make();
+}
 
 }  // namespace sidecall

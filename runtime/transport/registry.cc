@@ -18,8 +18,8 @@ absl::StatusOr<const Transport*> FindTransport(const Address& address) {
     if (transport->scheme() == address.scheme) return transport.get();
     absl::StrAppend(&known, known.empty() ? "" : ", ", std::string(transport->scheme()));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("'", address.text, "': no transport is called '", address.scheme, "'. There are: ", known));
+  return absl::InvalidArgumentError(absl::StrCat("'", address.text, "': no transport is called '",
+                                                 address.scheme, "'. There are: ", known));
 }
 
 }  // namespace sidecall

@@ -7,8 +7,8 @@
 
 namespace sidecall {
 
-// A plain vector loop: glibc 2.36's memcpy on AMD Zen takes `rep movsb` for 4 KiB and more, which is 16 times slower
-// where the two addresses are 1 to 15 apart modulo 4096 (glibc bug 30994).
+// A plain vector loop: glibc 2.36's memcpy on AMD Zen takes `rep movsb` for 4 KiB and more, which is 16 times
+// slower where the two addresses are 1 to 15 apart modulo 4096 (glibc bug 30994).
 inline void CopyShared(char* to, const char* from, size_t size) {
   using Vector [[gnu::vector_size(32), gnu::aligned(1), gnu::may_alias]] = long long;
   size_t at = 0;

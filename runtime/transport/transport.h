@@ -1,23 +1,25 @@
-// The frame seam: a connection moves reliable, two-way frames between two processes, in order per stream and lane.
+// The frame seam: a connection moves reliable, two-way frames between two processes, in order per stream and
+// lane.
 //
-// Transports know nothing of calls, protobuf or metadata. The contract, each rule with the test that holds every
-// registered transport to it (tests/conformance/transport_contract_test.cc):
+// Transports know nothing of calls, protobuf or metadata. The contract, each rule with the test that holds
+// every registered transport to it (tests/conformance/transport_contract_test.cc):
 //
-//  1. A committed frame arrives once, whole, with its header as it was committed.             [FramesArriveInOrder]
-//  2. Frames arrive in commit order per lane.                                                 [FramesArriveInOrder]
-//  3. "No room" is an answer, never a wait; room is an event later.                           [NoRoomIsAnAnswer]
-//  4. An abandoned slot leaves no trace.                                                      [AbandonLeavesNoTrace]
+//  1. A committed frame arrives once, whole, with its header as it was committed. [FramesArriveInOrder]
+//  2. Frames arrive in commit order per lane. [FramesArriveInOrder]
+//  3. "No room" is an answer, never a wait; room is an event later. [NoRoomIsAnAnswer]
+//  4. An abandoned slot leaves no trace. [AbandonLeavesNoTrace]
 //  5. After Arm() returned true, a frame, room that was asked for, or death makes a wait descriptor ready.
 //                                                                                             [ArmedSleeperIsWoken]
-//  6. Arm() returns false where there is something to do already.                             [ArmSeesWhatIsThere]
-//  7. OnClosed comes exactly once, and last, whoever closed.                                  [ClosedOnceAndLast]
-//  8. The peer's death is noticed without a message.                                          [PeerDeathIsNoticed]
-//  9. peer() is the kernel's word.                                                            [PeerIsTheKernelsWord]
-// 10. A live listener is never displaced, a dead one's remains are taken over.                [LiveAddressIsNotStolen]
+//  6. Arm() returns false where there is something to do already. [ArmSeesWhatIsThere]
+//  7. OnClosed comes exactly once, and last, whoever closed. [ClosedOnceAndLast]
+//  8. The peer's death is noticed without a message. [PeerDeathIsNoticed]
+//  9. peer() is the kernel's word. [PeerIsTheKernelsWord]
+// 10. A live listener is never displaced, a dead one's remains are taken over. [LiveAddressIsNotStolen]
 //
-// Threads: the sending calls (Reserve, Commit, Abandon, Flush) are made under the connection's write lock, which the
-// caller holds; the receiving ones (Poll, Arm, Disarm, wait_descriptors) by the one thread that has its reader role. One
-// sender and one receiver may be inside at once, so a transport needs no lock of its own. Close comes from any thread.
+// Threads: the sending calls (Reserve, Commit, Abandon, Flush) are made under the connection's write lock,
+// which the caller holds; the receiving ones (Poll, Arm, Disarm, wait_descriptors) by the one thread that has
+// its reader role. One sender and one receiver may be inside at once, so a transport needs no lock of its
+// own. Close comes from any thread.
 #ifndef SIDECALL_TRANSPORT_TRANSPORT_H_
 #define SIDECALL_TRANSPORT_TRANSPORT_H_
 
@@ -38,8 +40,8 @@ namespace sidecall {
 
 // Memory into which one frame's body is written. The transport owns it, the sender fills it.
 struct Slot {
-  char* body = nullptr;  // null: no room now
-  size_t size = 0;       // bytes of body
+  char* body = nullptr;   // null: no room now
+  size_t size = 0;        // bytes of body
   void* owner = nullptr;  // the transport's own note
 };
 
@@ -55,8 +57,8 @@ class FrameSink {
  public:
   // False asks Poll to return after this frame.
   virtual bool OnFrame(const FrameHeader& header, const FrameBody& body) = 0;
-  // The last call. OK where this side closed; UNAVAILABLE where the peer hung up or died; DATA_LOSS where it sent
-  // what no frame can be; else what the kernel said.
+  // The last call. OK where this side closed; UNAVAILABLE where the peer hung up or died; DATA_LOSS where it
+  // sent what no frame can be; else what the kernel said.
   virtual void OnClosed(const absl::Status& why) = 0;
 
  protected:
@@ -64,12 +66,14 @@ class FrameSink {
 };
 
 struct ConnectionLimits {
-  size_t max_frame = 0;   // bytes of body that one slot holds; the core splits what is larger
-  size_t inline_slot = 0;  // a slot up to this size is committed or abandoned before the next Reserve; a larger one
-                           // may stay open while others come and go, and takes its place in order at Commit
+  size_t max_frame = 0;  // bytes of body that one slot holds; the core splits what is larger
+  size_t inline_slot =
+      0;  // a slot up to this size is committed or abandoned before the next Reserve; a larger one
+          // may stay open while others come and go, and takes its place in order at Commit
 };
 
-// What to sleep on after Arm(): at most three descriptors, for ppoll, epoll or io_uring (edge-triggered or not).
+// What to sleep on after Arm(): at most three descriptors, for ppoll, epoll or io_uring (edge-triggered or
+// not).
 struct WaitDescriptors {
   std::array<pollfd, 3> items{};
   size_t count = 0;
@@ -80,15 +84,16 @@ class Connection {
   virtual ~Connection() = default;
 
   // -- Sending ----------------------------------------------------------------------------------------------
-  // A slot for `size` <= max_frame bytes of body; its memory stays the transport's. No room: body is null, and a later
-  // Poll, or a wait descriptor, tells when to try again. After Close or death: a slot whose bytes go nowhere.
+  // A slot for `size` <= max_frame bytes of body; its memory stays the transport's. No room: body is null,
+  // and a later Poll, or a wait descriptor, tells when to try again. After Close or death: a slot whose bytes
+  // go nowhere.
   virtual Slot Reserve(size_t size, Lane lane) = 0;
   // Sends the slot with `header`, whose length is at most the slot's size. The slot is gone.
   virtual void Commit(const Slot& slot, const FrameHeader& header) = 0;
   // Gives the slot back unsent.
   virtual void Abandon(const Slot& slot) = 0;
-  // Hands over what was committed and wakes a sleeping peer. Once per burst, and always before waiting. False where
-  // bytes are left because the peer is slow: call it again when a wait descriptor is ready.
+  // Hands over what was committed and wakes a sleeping peer. Once per burst, and always before waiting. False
+  // where bytes are left because the peer is slow: call it again when a wait descriptor is ready.
   virtual bool Flush() = 0;
 
   // -- Receiving --------------------------------------------------------------------------------------------
@@ -96,9 +101,11 @@ class Connection {
   virtual size_t Poll(FrameSink& sink) = 0;
   // Announces sleep. True: nothing is there, and whatever comes will make a wait descriptor ready.
   virtual bool Arm() = 0;
-  // Ends what Arm announced. Bit i of `ready`: wait descriptor i was reported ready, and is to be read or looked after.
+  // Ends what Arm announced. Bit i of `ready`: wait descriptor i was reported ready, and is to be read or
+  // looked after.
   virtual void Disarm(uint32_t ready) = 0;
-  // May change with each Flush that left bytes; the descriptors themselves stay those of the connection's whole life.
+  // May change with each Flush that left bytes; the descriptors themselves stay those of the connection's
+  // whole life.
   virtual WaitDescriptors wait_descriptors() const = 0;
 
   // -- Both -------------------------------------------------------------------------------------------------
@@ -113,8 +120,8 @@ class Listener {
  public:
   // Removes the address, unless it is another's by now.
   virtual ~Listener() = default;
-  // The next waiting connection; null where none waits. RESOURCE_EXHAUSTED: descriptors or memory ran out, try later.
-  // Other errors concern one peer only.
+  // The next waiting connection; null where none waits. RESOURCE_EXHAUSTED: descriptors or memory ran out,
+  // try later. Other errors concern one peer only.
   virtual absl::StatusOr<std::unique_ptr<Connection>> Accept() = 0;
   // Readable when Accept has something to return.
   virtual int descriptor() const = 0;
@@ -126,11 +133,12 @@ class Transport {
   virtual ~Transport() = default;
   // "unix", as in "unix:/path".
   virtual std::string_view scheme() const = 0;
-  // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC). Errors: UNAVAILABLE (nobody listens),
-  // PERMISSION_DENIED, INVALID_ARGUMENT (the address), DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED.
+  // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC). Errors: UNAVAILABLE (nobody
+  // listens), PERMISSION_DENIED, INVALID_ARGUMENT (the address), DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED.
   virtual absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
                                                               int64_t deadline_nanos) const = 0;
-  // Errors: ALREADY_EXISTS (a live server listens there), PERMISSION_DENIED, INVALID_ARGUMENT, NOT_FOUND (directory).
+  // Errors: ALREADY_EXISTS (a live server listens there), PERMISSION_DENIED, INVALID_ARGUMENT, NOT_FOUND
+  // (directory).
   virtual absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const = 0;
 };
 

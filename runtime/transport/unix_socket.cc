@@ -29,7 +29,9 @@ absl::StatusOr<UnixSocketAddress> Fill(std::string_view bytes, std::string_view 
   return result;
 }
 
-UniqueFd NewSocket(int flags) { return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)); }
+UniqueFd NewSocket(int flags) {
+  return UniqueFd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
+}
 
 const sockaddr* Generic(const UnixSocketAddress& address) {
   return reinterpret_cast<const sockaddr*>(&address.address);
@@ -39,15 +41,17 @@ absl::Status ConnectError(int error, const UnixSocketAddress& address) {
   const std::string where = absl::StrCat("connect to ", address.ToString());
   switch (error) {
     case ENOENT:
-      return absl::UnavailableError(absl::StrCat(where, ": nothing is there. Start the server, or check the address"));
+      return absl::UnavailableError(
+          absl::StrCat(where, ": nothing is there. Start the server, or check the address"));
     case ECONNREFUSED:
       return absl::UnavailableError(
           absl::StrCat(where, ": nobody listens (the server has gone). Start the server"));
     case EACCES:
     case EPERM:
-      return absl::PermissionDeniedError(absl::StrCat(where, ": uid ", geteuid(),
-                                                      " may not write to it. Ask its owner for access, or run as a user "
-                                                      "who has it"));
+      return absl::PermissionDeniedError(
+          absl::StrCat(where, ": uid ", geteuid(),
+                       " may not write to it. Ask its owner for access, or run as a user "
+                       "who has it"));
     case EAGAIN:
     case EINPROGRESS:
       return absl::DeadlineExceededError(
@@ -57,14 +61,16 @@ absl::Status ConnectError(int error, const UnixSocketAddress& address) {
   }
 }
 
-// Holds "<path>.lock" while a listening path is taken over or removed, so that two servers never both think it stale.
+// Holds "<path>.lock" while a listening path is taken over or removed, so that two servers never both think
+// it stale.
 class PathLock {
  public:
   static absl::StatusOr<PathLock> Take(const std::string& path) {
     const std::string name = path + ".lock";
     for (int attempt = 0; attempt < 1000; attempt++) {
       UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-      if (!fd.valid()) return ErrnoStatus(errno, "open " + name, "The server needs to write in that directory");
+      if (!fd.valid())
+        return ErrnoStatus(errno, "open " + name, "The server needs to write in that directory");
       struct flock lock {};
       lock.l_type = F_WRLCK;
       if (fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) return ErrnoStatus(errno, "lock " + name);
@@ -114,9 +120,10 @@ absl::Status BindPath(int socket, const UnixSocketAddress& address) {
   struct stat there {};
   if (lstat(address.path.c_str(), &there) == 0) {
     if (!S_ISSOCK(there.st_mode)) {
-      return absl::AlreadyExistsError(absl::StrCat("listen at ", address.path,
-                                                   ": a file that is no socket is there. Remove it, or choose another "
-                                                   "address"));
+      return absl::AlreadyExistsError(
+          absl::StrCat("listen at ", address.path,
+                       ": a file that is no socket is there. Remove it, or choose another "
+                       "address"));
     }
     if (!IsLive(address)) unlink(address.path.c_str());
   }
@@ -144,12 +151,13 @@ absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromAbstractName(const std:
 
 std::string UnixSocketAddress::ToString() const {
   if (!path.empty()) return path;
-  return absl::StrCat("@", absl::string_view(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1));
+  return absl::StrCat("@",
+                      absl::string_view(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1));
 }
 
 absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos) {
-  // Blocking, with a send timeout, which connect() honours: a non-blocking connect to a full backlog says EAGAIN, and
-  // nothing ever tells when to try again.
+  // Blocking, with a send timeout, which connect() honours: a non-blocking connect to a full backlog says
+  // EAGAIN, and nothing ever tells when to try again.
   UniqueFd fd = NewSocket(0);
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000);
@@ -202,10 +210,12 @@ UnixSocketListener::~UnixSocketListener() {
   if (path_.empty() || getpid() != owner_) return;
   auto lock = PathLock::Take(path_);
   struct stat there {};
-  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) unlink(path_.c_str());
+  if (lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
+    unlink(path_.c_str());
 }
 
-absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Listen(const UnixSocketAddress& address) {
+absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Listen(
+    const UnixSocketAddress& address) {
   UniqueFd fd = NewSocket(SOCK_NONBLOCK);
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
   auto serve = [&](absl::Status bound) -> absl::StatusOr<std::unique_ptr<UnixSocketListener>> {

@@ -1,5 +1,5 @@
-// Unix stream sockets: connecting, listening, and the kernel's word on who the peer is. For every transport that
-// meets its peer at a socket.
+// Unix stream sockets: connecting, listening, and the kernel's word on who the peer is. For every transport
+// that meets its peer at a socket.
 #ifndef SIDECALL_TRANSPORT_UNIX_SOCKET_H_
 #define SIDECALL_TRANSPORT_UNIX_SOCKET_H_
 
@@ -32,11 +32,12 @@ struct UnixSocketAddress {
 // A connected, non-blocking socket. Errors as Transport::Connect.
 absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos);
 
-// SO_PEERCRED. The overflow uid and pid 0 are no identity, and are left out. RESOURCE_EXHAUSTED, ... where it fails.
+// SO_PEERCRED. The overflow uid and pid 0 are no identity, and are left out. RESOURCE_EXHAUSTED, ... where it
+// fails.
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
 
-// A listening socket. A path where nobody listens any more is taken over; a live one never is. The destructor removes
-// the path, unless another file has taken its place.
+// A listening socket. A path where nobody listens any more is taken over; a live one never is. The destructor
+// removes the path, unless another file has taken its place.
 class UnixSocketListener {
  public:
   static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Listen(const UnixSocketAddress& address);

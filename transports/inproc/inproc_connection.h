@@ -1,4 +1,5 @@
-// InprocConnection: frames from one thread's hands into another's. Two queues, an eventfd as each side's bell.
+// InprocConnection: frames from one thread's hands into another's. Two queues, an eventfd as each side's
+// bell.
 #ifndef SIDECALL_TRANSPORTS_INPROC_INPROC_CONNECTION_H_
 #define SIDECALL_TRANSPORTS_INPROC_INPROC_CONNECTION_H_
 
@@ -28,8 +29,8 @@ class InprocQueue {
 
   // Takes `frames`; true where the consumer sleeps and must be rung.
   bool Push(std::vector<InprocFrame>& frames);
-  // Moves out all that is there, and takes back the memory of `done` for the producer to use again. True where the
-  // producer waits for room.
+  // Moves out all that is there, and takes back the memory of `done` for the producer to use again. True
+  // where the producer waits for room.
   bool Pull(std::vector<InprocFrame>& frames, std::vector<InprocFrame>& done);
   // A frame's memory, used before where possible.
   InprocFrame TakeMemory(size_t size);

@@ -68,7 +68,8 @@ class InprocTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "inproc"; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t /*deadline*/) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
+                                                      int64_t /*deadline*/) const override {
     absl::Status options = address.CheckOptions("");
     if (!options.ok()) return options;
     auto to_server = NewBell();
@@ -80,8 +81,8 @@ class InprocTransport final : public Transport {
     std::lock_guard lock(AllNames().mutex);
     auto found = AllNames().by_name.find(address.rest);
     if (found == AllNames().by_name.end()) {
-      return absl::UnavailableError(absl::StrCat("connect to ", address.text,
-                                                 ": nobody in this process listens there. Start the server first"));
+      return absl::UnavailableError(absl::StrCat(
+          "connect to ", address.text, ": nobody in this process listens there. Start the server first"));
     }
     Backlog& backlog = *found->second;
     {
@@ -101,8 +102,8 @@ class InprocTransport final : public Transport {
     auto backlog = std::make_shared<Backlog>(*std::move(bell));
     std::lock_guard lock(AllNames().mutex);
     if (!AllNames().by_name.emplace(address.rest, backlog).second) {
-      return absl::AlreadyExistsError(absl::StrCat("listen at ", address.text,
-                                                   ": another server of this process does. Choose another name"));
+      return absl::AlreadyExistsError(absl::StrCat(
+          "listen at ", address.text, ": another server of this process does. Choose another name"));
     }
     return std::make_unique<InprocListener>(address.rest, backlog);
   }
@@ -110,6 +111,8 @@ class InprocTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<const Transport> MakeInprocTransport() { return std::make_unique<InprocTransport>(); }
+std::unique_ptr<const Transport> MakeInprocTransport() {
+  return std::make_unique<InprocTransport>();
+}
 
 }  // namespace sidecall

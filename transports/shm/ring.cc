@@ -5,7 +5,9 @@
 namespace sidecall {
 namespace {
 
-std::atomic<uint64_t>& CommitWord(char* record) { return *reinterpret_cast<std::atomic<uint64_t>*>(record); }
+std::atomic<uint64_t>& CommitWord(char* record) {
+  return *reinterpret_cast<std::atomic<uint64_t>*>(record);
+}
 
 void WriteRecord(char* record, const FrameHeader& header, uint64_t commit) {
   std::memcpy(record + sizeof(uint64_t), &header, sizeof header);
@@ -51,7 +53,8 @@ void RingProducer::Commit(const FrameHeader& header) {
 }
 
 bool RingProducer::MustRing() {
-  FullFence();  // The commit word, or the room request, before the look at `armed`; pairs with RingConsumer::Arm.
+  FullFence();  // The commit word, or the room request, before the look at `armed`; pairs with
+                // RingConsumer::Arm.
   const uint64_t armed = control_->armed.load(std::memory_order_relaxed);
   if (armed == 0 || armed == rung_) return false;
   rung_ = armed;
@@ -71,7 +74,8 @@ size_t RingConsumer::Feed(FrameSink& sink) {
     }
     bool more = true;
     if (header.type != FrameType::kPadding) {
-      more = sink.OnFrame(header, {.bytes = data_ + at + kRecordHeaderBytes, .size = header.length, .shared = true});
+      more = sink.OnFrame(header,
+                          {.bytes = data_ + at + kRecordHeaderBytes, .size = header.length, .shared = true});
       fed++;
     }
     position_ += record;

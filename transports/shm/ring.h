@@ -1,11 +1,13 @@
 // Ring: one direction of a shared-memory connection, a byte ring with one producer and one consumer.
 //
-// Records lie at multiples of 64 bytes: a commit word, the frame's header, its body; a small frame is one cache line, and
-// that line is all that moves. The consumer looks for the commit word that belongs to its position: the ring's secret
-// key plus the position, 64 bits that neither a stale record nor a payload can hold by chance or by intent.
+// Records lie at multiples of 64 bytes: a commit word, the frame's header, its body; a small frame is one
+// cache line, and that line is all that moves. The consumer looks for the commit word that belongs to its
+// position: the ring's secret key plus the position, 64 bits that neither a stale record nor a payload can
+// hold by chance or by intent.
 //
-// Nothing in shared memory is trusted: each shared word has one writer; geometry and a side's own position are private;
-// the peer's position is loaded once and range-checked. A violation is an error of this connection only.
+// Nothing in shared memory is trusted: each shared word has one writer; geometry and a side's own position
+// are private; the peer's position is loaded once and range-checked. A violation is an error of this
+// connection only.
 #ifndef SIDECALL_TRANSPORTS_SHM_RING_H_
 #define SIDECALL_TRANSPORTS_SHM_RING_H_
 
@@ -22,7 +24,8 @@ namespace sidecall {
 struct RingControl {
   // Written by the consumer.
   alignas(64) std::atomic<uint64_t> tail;   // bytes consumed, ever
-  alignas(64) std::atomic<uint64_t> armed;  // 0: awake; else the number of the sleep, new for each: ring the bell, once
+  alignas(64) std::atomic<uint64_t> armed;  // 0: awake; else the number of the sleep, new for each: ring the
+                                            // bell, once
   // Written by the producer.
   alignas(64) std::atomic<uint64_t> room_wanted;  // number of the latest wait for room
 };
@@ -83,7 +86,8 @@ class RingConsumer {
   // True where a record is there.
   bool HasRecord() const {
     const char* record = data_ + (position_ & (capacity_ - 1));
-    return reinterpret_cast<const std::atomic<uint64_t>*>(record)->load(std::memory_order_acquire) == key_ + position_;
+    return reinterpret_cast<const std::atomic<uint64_t>*>(record)->load(std::memory_order_acquire) ==
+           key_ + position_;
   }
   // Feeds every record that is there, until the sink says stop. Returns frames fed.
   size_t Feed(FrameSink& sink);

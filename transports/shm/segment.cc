@@ -26,8 +26,8 @@
 namespace sidecall {
 namespace {
 
-constexpr uint64_t kControlBytes = 4096;  // per direction
-constexpr int kDescriptors = 3;           // the memory, the server's bell, the client's bell
+constexpr uint64_t kControlBytes = 4096;         // per direction
+constexpr int kDescriptors = 3;                  // the memory, the server's bell, the client's bell
 constexpr uint64_t kMagic = 0x314d48534c4c4143;  // "CALLSHM1"
 constexpr unsigned kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
@@ -38,7 +38,9 @@ struct Offer {
   uint64_t keys[2] = {};
 };
 
-uint64_t TotalBytes(uint64_t ring_bytes) { return 2 * (kControlBytes + ring_bytes); }
+uint64_t TotalBytes(uint64_t ring_bytes) {
+  return 2 * (kControlBytes + ring_bytes);
+}
 
 bool IsEventFd(int fd) {
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
@@ -48,14 +50,16 @@ bool IsEventFd(int fd) {
 }
 
 absl::Status Refuse(std::string_view why) {
-  return absl::DataLossError(absl::StrCat("shm: the server offered ", std::string(why),
-                                          "; nothing of it was mapped. Is it a Sidecall server of this version?"));
+  return absl::DataLossError(
+      absl::StrCat("shm: the server offered ", std::string(why),
+                   "; nothing of it was mapped. Is it a Sidecall server of this version?"));
 }
 
 absl::Status AwaitReadable(int socket, int64_t deadline_nanos) {
   for (;;) {
     const int64_t left = deadline_nanos - MonotonicNanos();
-    if (left <= 0) return absl::DeadlineExceededError("shm: the server accepted, but offered no memory in time");
+    if (left <= 0)
+      return absl::DeadlineExceededError("shm: the server accepted, but offered no memory in time");
     pollfd item{.fd = socket, .events = POLLIN, .revents = 0};
     const int ready = poll(&item, 1, static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, 60'000)));
     if (ready > 0) return absl::OkStatus();
@@ -87,7 +91,8 @@ absl::Status ReceiveOffer(int socket, Offer& offer, std::array<UniqueFd, kDescri
   }
   if (received <= 0) return absl::UnavailableError("shm: the server hung up before it offered memory");
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    return absl::ResourceExhaustedError("shm: no free descriptors for the server's memory and bells. Raise ulimit -n");
+    return absl::ResourceExhaustedError(
+        "shm: no free descriptors for the server's memory and bells. Raise ulimit -n");
   }
   if (received != sizeof offer || offer.magic != kMagic) return Refuse("something other than shared memory");
   if (count != fds.size()) return Refuse(absl::StrCat(count, " descriptors instead of 3"));
@@ -95,13 +100,16 @@ absl::Status ReceiveOffer(int socket, Offer& offer, std::array<UniqueFd, kDescri
 }
 
 absl::Status CheckOffer(const Offer& offer, const std::array<UniqueFd, kDescriptors>& fds) {
-  if (offer.ring_bytes < kMinRingBytes || offer.ring_bytes > kMaxRingBytes || !std::has_single_bit(offer.ring_bytes)) {
+  if (offer.ring_bytes < kMinRingBytes || offer.ring_bytes > kMaxRingBytes ||
+      !std::has_single_bit(offer.ring_bytes)) {
     return Refuse(absl::StrCat("rings of ", offer.ring_bytes, " bytes"));
   }
   const int seals = fcntl(fds[0].get(), F_GET_SEALS);
-  if (seals < 0 || (static_cast<unsigned>(seals) & kSeals) != kSeals) return Refuse("memory that is not sealed");
+  if (seals < 0 || (static_cast<unsigned>(seals) & kSeals) != kSeals)
+    return Refuse("memory that is not sealed");
   struct stat info {};
-  if (fstat(fds[0].get(), &info) != 0 || static_cast<uint64_t>(info.st_size) != TotalBytes(offer.ring_bytes)) {
+  if (fstat(fds[0].get(), &info) != 0 ||
+      static_cast<uint64_t>(info.st_size) != TotalBytes(offer.ring_bytes)) {
     return Refuse(absl::StrCat("memory of ", info.st_size, " bytes for rings of ", offer.ring_bytes));
   }
   if (!IsEventFd(fds[1].get()) || !IsEventFd(fds[2].get())) return Refuse("bells that are no eventfds");
@@ -117,9 +125,8 @@ absl::StatusOr<Segment> Segment::Create(uint64_t ring_bytes) {
   if (!segment.memory_.valid()) return ErrnoStatus(errno, "shm: memfd_create");
   const auto bytes = static_cast<off_t>(TotalBytes(ring_bytes));
   // Reserved now: a page that cannot be had must be an error here, not a SIGBUS later.
-  const int error = ftruncate(segment.memory_.get(), bytes) != 0
-                        ? errno
-                        : posix_fallocate(segment.memory_.get(), 0, bytes);
+  const int error =
+      ftruncate(segment.memory_.get(), bytes) != 0 ? errno : posix_fallocate(segment.memory_.get(), 0, bytes);
   if (error != 0) return ErrnoStatus(error, absl::StrCat("shm: reserve ", bytes, " bytes"));
   if (fcntl(segment.memory_.get(), F_ADD_SEALS, kSeals) != 0) return ErrnoStatus(errno, "shm: seal");
   for (UniqueFd& bell : segment.bells_) {
@@ -193,8 +200,8 @@ Segment::~Segment() {
 }
 
 absl::Status Segment::Map() {
-  void* memory =
-      mmap(nullptr, TotalBytes(ring_bytes_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory_.get(), 0);
+  void* memory = mmap(nullptr, TotalBytes(ring_bytes_), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                      memory_.get(), 0);
   if (memory == MAP_FAILED) return ErrnoStatus(errno, "shm: mmap");
   base_ = static_cast<char*>(memory);
   owner_ = getpid();
@@ -207,7 +214,9 @@ RingControl* Segment::Control(int direction) const {
   return reinterpret_cast<RingControl*>(base_ + direction * kControlBytes);
 }
 
-char* Segment::Data(int direction) const { return base_ + 2 * kControlBytes + direction * ring_bytes_; }
+char* Segment::Data(int direction) const {
+  return base_ + 2 * kControlBytes + direction * ring_bytes_;
+}
 
 RingProducer Segment::Producer(int direction) const {
   return {Control(direction), Data(direction), ring_bytes_, keys_[direction]};

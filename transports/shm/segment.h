@@ -20,12 +20,13 @@ inline constexpr uint64_t kDefaultRingBytes = 2u << 20;
 
 class Segment {
  public:
-  // Makes and seals a segment with two rings of `ring_bytes`. RESOURCE_EXHAUSTED where memory or descriptors ran out.
+  // Makes and seals a segment with two rings of `ring_bytes`. RESOURCE_EXHAUSTED where memory or descriptors
+  // ran out.
   static absl::StatusOr<Segment> Create(uint64_t ring_bytes);
   // Server: sends it over the connected socket, which has room for the one small message.
   absl::Status SendTo(int socket);
-  // Client: receives one, and checks descriptors, seals and sizes before it maps. DATA_LOSS where they are not as
-  // they must be; UNAVAILABLE where the server hung up; DEADLINE_EXCEEDED.
+  // Client: receives one, and checks descriptors, seals and sizes before it maps. DATA_LOSS where they are
+  // not as they must be; UNAVAILABLE where the server hung up; DEADLINE_EXCEEDED.
   static absl::StatusOr<Segment> ReceiveFrom(int socket, int64_t deadline_nanos);
 
   Segment(Segment&& other) noexcept;

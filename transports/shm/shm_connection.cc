@@ -22,7 +22,9 @@ void Ring(int bell) {
   (void)!write(bell, &one, sizeof one);
 }
 
-int InDirection(ShmConnection::Side side) { return side == ShmConnection::Side::kServer ? 0 : 1; }
+int InDirection(ShmConnection::Side side) {
+  return side == ShmConnection::Side::kServer ? 0 : 1;
+}
 
 }  // namespace
 
@@ -35,7 +37,9 @@ ShmConnection::ShmConnection(Side side, UniqueFd life_line, Segment segment, Pee
       producer_(segment_.Producer(1 - InDirection(side))),
       consumer_(segment_.Consumer(InDirection(side))) {}
 
-ConnectionLimits ShmConnection::limits() const { return {.max_frame = kMaxFrame, .inline_slot = kMaxFrame}; }
+ConnectionLimits ShmConnection::limits() const {
+  return {.max_frame = kMaxFrame, .inline_slot = kMaxFrame};
+}
 
 Slot ShmConnection::Reserve(size_t size, Lane /*lane*/) {
   char* body = producer_.Reserve(size);
@@ -57,9 +61,10 @@ size_t ShmConnection::Poll(FrameSink& sink) {
     ReportClosed(sink, absl::OkStatus());
   } else if (consumer_.violated() || producer_violated_.load(std::memory_order_relaxed)) {
     Close();
-    ReportClosed(sink, absl::DataLossError(absl::StrCat("the peer (", peer_.ToString(),
-                                                        ") wrote into shared memory what no frame or position can be; "
-                                                        "the connection is closed")));
+    ReportClosed(
+        sink, absl::DataLossError(absl::StrCat("the peer (", peer_.ToString(),
+                                               ") wrote into shared memory what no frame or position can be; "
+                                               "the connection is closed")));
   } else if (hung_up_) {
     ReportClosed(sink, absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up")));
   }

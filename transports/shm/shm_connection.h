@@ -1,5 +1,5 @@
-// ShmConnection: frames over two rings in shared memory, with an eventfd as each side's bell and a Unix socket as the
-// life line.
+// ShmConnection: frames over two rings in shared memory, with an eventfd as each side's bell and a Unix
+// socket as the life line.
 #ifndef SIDECALL_TRANSPORTS_SHM_SHM_CONNECTION_H_
 #define SIDECALL_TRANSPORTS_SHM_SHM_CONNECTION_H_
 
@@ -17,7 +17,10 @@ class ShmConnection final : public Connection {
   ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer);
 
   Slot Reserve(size_t size, Lane lane) override;
-  void Commit(const Slot& slot, const FrameHeader& header) override { producer_.Commit(header); (void)slot; }
+  void Commit(const Slot& slot, const FrameHeader& header) override {
+    producer_.Commit(header);
+    (void)slot;
+  }
   void Abandon(const Slot& /*slot*/) override {}
   bool Flush() override;
   size_t Poll(FrameSink& sink) override;

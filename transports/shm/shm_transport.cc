@@ -39,7 +39,8 @@ class ShmTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "shm"; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
+                                                      int64_t deadline_nanos) const override {
     auto ring_bytes = RingBytes(address);
     if (!ring_bytes.ok()) return ring_bytes.status();
     auto where = UnixSocketAddress::FromPath(address.rest);
@@ -77,6 +78,8 @@ class ShmTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<const Transport> MakeShmTransport() { return std::make_unique<ShmTransport>(); }
+std::unique_ptr<const Transport> MakeShmTransport() {
+  return std::make_unique<ShmTransport>();
+}
 
 }  // namespace sidecall

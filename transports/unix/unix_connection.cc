@@ -34,7 +34,9 @@ UnixConnection::UnixConnection(UniqueFd socket, PeerIdentity peer)
   setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
 }
 
-ConnectionLimits UnixConnection::limits() const { return {.max_frame = kMaxFrame, .inline_slot = kInlineSlot}; }
+ConnectionLimits UnixConnection::limits() const {
+  return {.max_frame = kMaxFrame, .inline_slot = kInlineSlot};
+}
 
 UnixConnection::Chunk UnixConnection::TakeChunk(size_t size) {
   Chunk& spare = size <= kChunkBytes ? spare_small_ : spare_large_;
@@ -79,7 +81,9 @@ void UnixConnection::Commit(const Slot& slot, const FrameHeader& header) {
   queued_ += bytes;
 }
 
-void UnixConnection::Abandon(const Slot& slot) { delete static_cast<Chunk*>(slot.owner); }
+void UnixConnection::Abandon(const Slot& slot) {
+  delete static_cast<Chunk*>(slot.owner);
+}
 
 bool UnixConnection::Flush() {
   while (queued_ > 0 && !send_failed_) {
@@ -120,7 +124,8 @@ bool UnixConnection::Flush() {
   }
   // Whoever found no room is told now that there is: the socket, writable, makes a wait descriptor ready.
   const bool left = std::exchange(room_wanted_, false) && !send_failed_;
-  if (left != output_left_.load(std::memory_order_relaxed)) output_left_.store(left, std::memory_order_release);
+  if (left != output_left_.load(std::memory_order_relaxed))
+    output_left_.store(left, std::memory_order_release);
   return true;
 }
 
@@ -149,9 +154,9 @@ size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
     std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);
     if (header.length > kMaxFrame) {
       Close();
-      ReportClosed(sink, absl::DataLossError(absl::StrCat("the peer (", peer_.ToString(), ") sent a frame of ",
-                                                          header.length, " bytes where ", kMaxFrame,
-                                                          " is the most; the connection is closed")));
+      ReportClosed(sink, absl::DataLossError(absl::StrCat(
+                             "the peer (", peer_.ToString(), ") sent a frame of ", header.length,
+                             " bytes where ", kMaxFrame, " is the most; the connection is closed")));
       stop = true;
       break;
     }
@@ -161,7 +166,8 @@ size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
       if (fed == 0) MakeRoom(bytes);
       break;
     }
-    const FrameBody body{.bytes = input_.bytes + begin_ + kHeaderBytes, .size = header.length, .shared = false};
+    const FrameBody body{
+        .bytes = input_.bytes + begin_ + kHeaderBytes, .size = header.length, .shared = false};
     begin_ += bytes;
     fed++;
     stop = !sink.OnFrame(header, body);

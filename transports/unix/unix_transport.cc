@@ -30,11 +30,13 @@ class UnixListener final : public Listener {
 class UnixTransport final : public Transport {
  public:
   using MakeAddress = absl::StatusOr<UnixSocketAddress> (*)(const std::string&);
-  UnixTransport(std::string_view scheme, MakeAddress make_address) : scheme_(scheme), make_address_(make_address) {}
+  UnixTransport(std::string_view scheme, MakeAddress make_address)
+      : scheme_(scheme), make_address_(make_address) {}
 
   std::string_view scheme() const override { return scheme_; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
+                                                      int64_t deadline_nanos) const override {
     auto where = Resolve(address);
     if (!where.ok()) return where.status();
     auto fd = ConnectUnixSocket(*where, deadline_nanos);

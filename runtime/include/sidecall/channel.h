@@ -3,8 +3,8 @@
 //   std::shared_ptr<sidecall::Channel> channel = sidecall::CreateChannel("shm:/run/hello");
 //   hello::Greeter::Stub stub(channel);
 //
-// Targets: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". The connection is made by the first
-// call, and again by the first call after it broke. Thread-safety: any thread, at any time.
+// Targets: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". The connection is made by the
+// first call, and again by the first call after it broke. Thread-safety: any thread, at any time.
 #ifndef SIDECALL_CHANNEL_H_
 #define SIDECALL_CHANNEL_H_
 
@@ -47,7 +47,8 @@ class Channel {
   std::unique_ptr<internal::CallEngine> engine_;
 };
 
-// Never fails: a target that cannot be used gives a channel whose calls return the reason (as gRPC's lame channel).
+// Never fails: a target that cannot be used gives a channel whose calls return the reason (as gRPC's lame
+// channel).
 std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options = {});
 
 }  // namespace sidecall

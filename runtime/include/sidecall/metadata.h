@@ -3,8 +3,8 @@
 //   context.AddMetadata("tenant", "7");             // client
 //   context.client_metadata().Find("tenant");       // server
 //
-// Keys are lower-case letters, digits, '-', '_' and '.'; a key that ends in "-bin" may hold any bytes, any other
-// printable ASCII. Thread-safety: as a std::vector.
+// Keys are lower-case letters, digits, '-', '_' and '.'; a key that ends in "-bin" may hold any bytes, any
+// other printable ASCII. Thread-safety: as a std::vector.
 #ifndef SIDECALL_METADATA_H_
 #define SIDECALL_METADATA_H_
 

@@ -1,4 +1,5 @@
-// PeerIdentity: who is at the other end of a connection, as the kernel vouches for it (never as a message claims).
+// PeerIdentity: who is at the other end of a connection, as the kernel vouches for it (never as a message
+// claims).
 #ifndef SIDECALL_PEER_IDENTITY_H_
 #define SIDECALL_PEER_IDENTITY_H_
 

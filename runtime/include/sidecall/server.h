@@ -69,8 +69,9 @@ class ServerBuilder {
   ServerBuilder& RegisterService(Service* service);
   ServerBuilder& SetOptions(const ServerOptions& options);
 
-  // Listens and serves. Errors: FAILED_PRECONDITION (no service, no address), ALREADY_EXISTS (a service twice, an
-  // address where a live server listens), INVALID_ARGUMENT (an address that cannot be), PERMISSION_DENIED, ...
+  // Listens and serves. Errors: FAILED_PRECONDITION (no service, no address), ALREADY_EXISTS (a service
+  // twice, an address where a live server listens), INVALID_ARGUMENT (an address that cannot be),
+  // PERMISSION_DENIED, ...
   absl::StatusOr<std::unique_ptr<Server>> BuildAndStart();
 
  private:

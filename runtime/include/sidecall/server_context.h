@@ -32,7 +32,9 @@ class ServerContext {
 
   // Sent with the reply; both may be called until the handler returns.
   void AddInitialMetadata(std::string_view key, std::string_view value) { initial_metadata_.Add(key, value); }
-  void AddTrailingMetadata(std::string_view key, std::string_view value) { trailing_metadata_.Add(key, value); }
+  void AddTrailingMetadata(std::string_view key, std::string_view value) {
+    trailing_metadata_.Add(key, value);
+  }
 
   // The client's deadline; absl::InfiniteFuture() where it set none.
   absl::Time deadline() const;

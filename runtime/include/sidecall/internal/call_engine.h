@@ -1,8 +1,9 @@
-// The call seam: how a call travels, whatever carries it. Above it are stubs and services; below it one engine that
-// moves frames over local transports (runtime/core), and room for another that moves them over gRPC.
+// The call seam: how a call travels, whatever carries it. Above it are stubs and services; below it one
+// engine that moves frames over local transports (runtime/core), and room for another that moves them over
+// gRPC.
 //
-// An operation is a batch. Unary is one batch each way: start + message + half-close out; initial metadata + message +
-// status in. No frame, lane or stream id shows here.
+// An operation is a batch. Unary is one batch each way: start + message + half-close out; initial metadata +
+// message + status in. No frame, lane or stream id shows here.
 #ifndef SIDECALL_INTERNAL_CALL_ENGINE_H_
 #define SIDECALL_INTERNAL_CALL_ENGINE_H_
 
@@ -32,8 +33,9 @@ class ServerCall {
  public:
   virtual ServerContext& context() = 0;
 
-  // Parses the request. Errors: INVALID_ARGUMENT where its bytes are no such message. Must be called, once, before
-  // anything that may block: the request's bytes are gone afterwards, and other calls may run on other threads.
+  // Parses the request. Errors: INVALID_ARGUMENT where its bytes are no such message. Must be called, once,
+  // before anything that may block: the request's bytes are gone afterwards, and other calls may run on other
+  // threads.
   virtual absl::Status ReceiveMessage(MessageTarget& request) = 0;
 
   // Answers: initial metadata, message and status in one batch. `reply` is null where `status` is not OK.

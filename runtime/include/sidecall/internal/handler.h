@@ -16,8 +16,8 @@ namespace sidecall::internal {
 // The status of a handler that threw: UNKNOWN, with what() where there is one.
 absl::Status StatusFromException(const char* what);
 
-// A request and a reply that a thread uses again for the next call of the same types, with the memory that they
-// grew: a fresh 64 KiB string costs more than the whole call. Larger ones than kKeptBytes are let go.
+// A request and a reply that a thread uses again for the next call of the same types, with the memory that
+// they grew: a fresh 64 KiB string costs more than the whole call. Larger ones than kKeptBytes are let go.
 template <typename Request, typename Reply>
 class ReusedMessages {
  public:

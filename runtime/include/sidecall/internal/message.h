@@ -1,5 +1,6 @@
-// Messages as the runtime sees them: bytes to be written, of a size known beforehand, or bytes to be parsed. No
-// message type is known above this line, and no bytes object lies between a message and the transport's memory.
+// Messages as the runtime sees them: bytes to be written, of a size known beforehand, or bytes to be parsed.
+// No message type is known above this line, and no bytes object lies between a message and the transport's
+// memory.
 #ifndef SIDECALL_INTERNAL_MESSAGE_H_
 #define SIDECALL_INTERNAL_MESSAGE_H_
 
@@ -11,7 +12,8 @@
 
 namespace sidecall::internal {
 
-// A message to be sent. Sized once, then serialized once, into one piece of memory or through a stream of pieces.
+// A message to be sent. Sized once, then serialized once, into one piece of memory or through a stream of
+// pieces.
 class MessageSource {
  public:
   // Bytes that Serialize will write. Must be called first; the message must not change in between.
