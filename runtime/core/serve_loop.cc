@@ -48,16 +48,9 @@ ServeLoop::~ServeLoop() {
   Stop();
 }
 
-// The reader registers them: io_uring interrupts the thread that did, for as long as it lives, and the caller's own
-// threads are to be left alone.
-void ServeLoop::AddListener(std::unique_ptr<Listener> listener) { listeners_.push_back(std::move(listener)); }
-
-void ServeLoop::RegisterListeners() {
-  if (std::exchange(listening_, true)) return;
-  for (size_t i = 0; i < listeners_.size(); i++) {
-    absl::Status added = events_->Add(listeners_[i]->descriptor(), POLLIN, i + 1);
-    if (!added.ok()) std::fprintf(stderr, "sidecall: cannot listen: %s\n", added.ToString().c_str());
-  }
+absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
+  listeners_.push_back(std::move(listener));
+  return events_->Add(listeners_.back()->descriptor(), POLLIN, listeners_.size());
 }
 
 // -- The reader
@@ -67,7 +60,6 @@ void ServeLoop::RunAsReader() {
   // Calls that were read before the role changed hands come first: their requests lie in the connections'
   // memory.
   if (!RunCalls()) return;
-  RegisterListeners();
   bool slept = false;  // in the wait that goes on
   spin_.Begin();
   while (!pool_.stopping()) {

@@ -32,7 +32,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   ~ServeLoop();
 
   // Before Start.
-  void AddListener(std::unique_ptr<Listener> listener);
+  absl::Status AddListener(std::unique_ptr<Listener> listener);
   void Start() { pool_.Start(); }
 
   // -- Any thread's -----------------------------------------------------------------------------------------
@@ -56,7 +56,6 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
     int64_t hello_deadline_nanos = 0;  // when a silent one is closed
   };
 
-  void RegisterListeners();
   void RunAsReader() override;
   void Wake() override { events_->Wake(); }
   int event_descriptor() const override { return events_->descriptor(); }
@@ -90,7 +89,6 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
 
   // The reader's.
   std::vector<std::unique_ptr<Listener>> listeners_;
-  bool listening_ = false;
   bool accept_paused_ =
       false;  // descriptors or memory ran out; tried again when a connection ended, or a while later
   std::unordered_map<uint64_t, Entry> sessions_;

@@ -57,7 +57,8 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
   for (const std::string& address : addresses) {
     auto listener = Listen(address);
     if (!listener.ok()) return listener.status();
-    core->loop_->AddListener(*std::move(listener));
+    absl::Status added = core->loop_->AddListener(*std::move(listener));
+    if (!added.ok()) return added;
   }
   core->loop_->Start();
   return core;
