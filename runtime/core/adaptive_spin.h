@@ -30,8 +30,9 @@ class AdaptiveSpin {
   // After a poll that found nothing. False: sleep now. Reads the clock only now and then; see now_nanos().
   bool Continue() {
     if (!enabled_ || skip_ > 0) return false;
+    if (++iterations_ < kFreeIterations) return true;
     Pause();
-    return ++iterations_ < kFreeIterations || ContinueByClock();
+    return ContinueByClock();
   }
   // The wait ended while polling.
   void EndedAwake() { losses_ = 0; }
@@ -50,7 +51,7 @@ class AdaptiveSpin {
   }
 
  private:
-  // Polls before the first look at the clock: the replies of a hot peer come within them.
+  // Polls before the first pause and the first look at the clock: the replies of a hot peer come within them.
   static constexpr uint32_t kFreeIterations = 64;
 
   bool ContinueByClock();
