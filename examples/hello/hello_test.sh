@@ -5,7 +5,7 @@ set -u
 programs=${1:?} scheme=${2:?}
 scratch=$(mktemp -d)
 server=
-trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
+trap '[ -z "$server" ] || kill -TERM "$server" 2>/dev/null; rm -rf "$scratch"' EXIT
 
 fail() {
   echo "FAILED: $*" >&2
@@ -18,7 +18,9 @@ case $scheme in
 esac
 
 mkfifo "$scratch/output"
-timeout 100 "$programs/hello_server" --address="$address" >"$scratch/output" &
+# --foreground: it passes on SIGTERM alone. The SIGCONT that it sends else undoes the SIGSTOP by which the leak
+# sanitizer halts the threads of an ending process, which then waits for ever.
+timeout --foreground --kill-after=5 100 "$programs/hello_server" --address="$address" >"$scratch/output" &
 server=$!
 exec 3<"$scratch/output"
 read -r -t 60 line <&3 || fail "no line from hello_server within 60 s"

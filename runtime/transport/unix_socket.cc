@@ -54,6 +54,7 @@ absl::Status ConnectError(int error, const UnixSocketAddress& address) {
                        "who has it"));
     case EAGAIN:
     case EINPROGRESS:
+    case EINTR:  // until the deadline had passed
       return absl::DeadlineExceededError(
           absl::StrCat(where, ": the server does not accept connections (its backlog stayed full)"));
     default:
@@ -160,13 +161,14 @@ absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int
   // EAGAIN, and nothing ever tells when to try again.
   UniqueFd fd = NewSocket(0);
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000);
-  timeval timeout{};
-  timeout.tv_sec = std::min<int64_t>(left / 1'000'000'000, 3600);
-  timeout.tv_usec = left % 1'000'000'000 / 1000;
-  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
   int result = 0;
   do {
+    // A signal ends the wait, and the next one begins anew: for what is left of the time only.
+    const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000);
+    timeval timeout{};
+    timeout.tv_sec = std::min<int64_t>(left / 1'000'000'000, 3600);
+    timeout.tv_usec = left % 1'000'000'000 / 1000;
+    setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     result = connect(fd.get(), Generic(address), address.length);
   } while (result != 0 && errno == EINTR && MonotonicNanos() < deadline_nanos);
   if (result != 0) return ConnectError(errno, address);

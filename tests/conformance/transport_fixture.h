@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/conformance/transport_end.h"
 #include "tests/unit/temp_dir.h"
@@ -44,6 +46,10 @@ class TransportTest : public testing::TestWithParam<const Transport*> {
   std::unique_ptr<End> server_;
 };
 
+// How GoogleTest shows the parameter; a pointer would differ from run to run.
+inline void PrintTo(const Transport* transport, std::ostream* out) {
+  *out << transport->scheme();
+}
 // "unix_abstract", for the names of tests.
 std::string NameOfTransport(const testing::TestParamInfo<const Transport*>& info);
 std::vector<const Transport*> TransportsToTest();

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <cerrno>
@@ -12,6 +14,7 @@
 #include <fstream>
 #include <future>
 #include <string>
+#include <vector>
 
 #include "tests/unit/temp_dir.h"
 #include "transport/clock.h"
@@ -113,24 +116,60 @@ TEST(UnixSocketListener, LiveAddressIsNeverStolen) {
   EXPECT_EQ(FilesIn(dir), 1u);
 }
 
+// A server that does not accept, and as many clients as its backlog takes.
+class FullBacklog {
+ public:
+  explicit FullBacklog(const std::string& path) : address_(*UnixSocketAddress::FromPath(path)) {
+    const auto* name = reinterpret_cast<const sockaddr*>(&address_.address);
+    EXPECT_EQ(bind(server_.get(), name, address_.length), 0);
+    EXPECT_EQ(listen(server_.get(), 0), 0);
+    do {
+      waiting_.emplace_back(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    } while (connect(waiting_.back().get(), name, address_.length) == 0 && waiting_.size() < 10);
+    EXPECT_LT(waiting_.size(), 10u);
+  }
+  const UnixSocketAddress& address() const { return address_; }
+
+ private:
+  const UnixSocketAddress address_;
+  const UniqueFd server_{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::vector<UniqueFd> waiting_;
+};
+
 TEST(UnixSocketListener, LiveAddressWithAFullBacklogIsNeverStolen) {
   TempDir dir;
-  auto address = *UnixSocketAddress::FromPath(dir / "s");
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length), 0);
-  ASSERT_EQ(listen(fd.get(), 0), 0);
-  std::vector<UniqueFd> waiting;
-  for (int i = 0; i < 10; i++) {
-    UniqueFd client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (connect(client.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length) != 0)
-      break;
-    waiting.push_back(std::move(client));
-  }
-  ASSERT_LT(waiting.size(), 10u);
+  const FullBacklog server(dir / "s");
   EXPECT_TRUE(absl::IsAlreadyExists(ListenAt(dir / "s").status()));
-  // A connect to it ends at the deadline.
-  auto connected = ConnectUnixSocket(address, MonotonicNanos() + 20'000'000);
+}
+
+TEST(UnixSocketListener, ConnectToAFullBacklogEndsAtTheDeadline) {
+  TempDir dir;
+  const FullBacklog server(dir / "s");
+  const int64_t deadline = MonotonicNanos() + 20'000'000;
+  auto connected = ConnectUnixSocket(server.address(), deadline);
   EXPECT_TRUE(absl::IsDeadlineExceeded(connected.status())) << connected.status();
+  EXPECT_GE(MonotonicNanos(), deadline - 1'000'000);
+}
+
+TEST(UnixSocketListener, SignalsNeitherEndNorProlongAConnect) {
+  TempDir dir;
+  const FullBacklog server(dir / "s");
+  struct sigaction action {};
+  struct sigaction before {};
+  action.sa_handler = [](int) {};  // No SA_RESTART.
+  ASSERT_EQ(sigaction(SIGALRM, &action, &before), 0);
+  const itimerval often{.it_interval = {.tv_sec = 0, .tv_usec = 3000},
+                        .it_value = {.tv_sec = 0, .tv_usec = 3000}};
+  ASSERT_EQ(setitimer(ITIMER_REAL, &often, nullptr), 0);
+  const int64_t deadline = MonotonicNanos() + 100'000'000;
+  auto connected = ConnectUnixSocket(server.address(), deadline);
+  const int64_t ended = MonotonicNanos();
+  const itimerval never{};
+  setitimer(ITIMER_REAL, &never, nullptr);
+  sigaction(SIGALRM, &before, nullptr);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(connected.status())) << connected.status();
+  EXPECT_GE(ended, deadline - 1'000'000);
+  EXPECT_LT(ended, deadline + 10'000'000'000);
 }
 
 TEST(UnixSocketListener, DeadAddressIsTakenOver) {
