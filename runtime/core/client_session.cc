@@ -29,7 +29,7 @@ timespec Until(int64_t deadline_nanos) {
 
 }  // namespace
 
-ClientSession::ClientSession(std::unique_ptr<Connection> connection, std::mutex& write_mutex,
+ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
                              uint64_t max_receive_message, Polling polling, UniqueFd kick)
     : connection_(std::move(connection)),
       write_mutex_(write_mutex),
@@ -43,7 +43,7 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, std::mutex&
 }
 
 absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
-                                                                   std::mutex& write_mutex,
+                                                                   WriteMutex& write_mutex,
                                                                    uint64_t max_receive_message,
                                                                    Polling polling, int64_t deadline_nanos) {
   UniqueFd kick(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));

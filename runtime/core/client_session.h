@@ -28,7 +28,7 @@ class ClientSession final : private WholeFrameSink {
   // Shakes hands over `connection`, until `deadline_nanos`. `write_mutex`, the channel's, becomes the
   // connection's write lock, and must outlive the session.
   static absl::StatusOr<std::unique_ptr<ClientSession>> Open(std::unique_ptr<Connection> connection,
-                                                             std::mutex& write_mutex,
+                                                             WriteMutex& write_mutex,
                                                              uint64_t max_receive_message, Polling polling,
                                                              int64_t deadline_nanos);
 
@@ -50,7 +50,7 @@ class ClientSession final : private WholeFrameSink {
   const PeerIdentity& peer() const { return connection_->peer(); }
 
  private:
-  ClientSession(std::unique_ptr<Connection> connection, std::mutex& write_mutex, uint64_t max_receive_message,
+  ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex, uint64_t max_receive_message,
                 Polling polling, UniqueFd kick);
   absl::Status AwaitHello(int64_t deadline_nanos);
 
@@ -73,7 +73,7 @@ class ClientSession final : private WholeFrameSink {
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
   const std::unique_ptr<Connection> connection_;
-  std::mutex& write_mutex_;
+  WriteMutex& write_mutex_;
   const uint64_t max_receive_message_;
   const UniqueFd kick_;  // wakes the sleeping reader when another thread's output waits for room
   const bool peer_is_self_;

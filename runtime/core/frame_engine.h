@@ -37,8 +37,8 @@ class FrameEngine final : public internal::CallEngine {
   const ChannelOptions options_;
   const ForkGuard fork_guard_;
 
-  std::mutex mutex_;  // all below, and the write lock of every session
-  std::condition_variable connected_;
+  WriteMutex mutex_;  // all below, and the write lock of every session
+  std::condition_variable_any connected_;
   bool connecting_ = false;
   uint64_t attempts_ = 0;  // that have ended
   absl::Status last_error_;

@@ -32,13 +32,6 @@ char* FrameReader::Buffer::Get(size_t size) {
 FrameReader::FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole)
     : connection_(connection), sink_(sink), max_whole_(max_whole) {}
 
-size_t FrameReader::Poll() {
-  if (closed_) return 0;
-  copies_used_ = 0;
-  if (!finished_.empty()) RecycleFinished();
-  return connection_.Poll(*this);
-}
-
 void FrameReader::RecycleFinished() {
   for (Buffer& buffer : finished_) {
     if (spare_.size() < kSpareBuffers && buffer.capacity() <= kMaxSpareBytes)

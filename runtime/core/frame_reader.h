@@ -35,7 +35,12 @@ class FrameReader final : private FrameSink {
   FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole);
 
   // As Connection::Poll: frames that arrived, each passed on when whole. Never waits.
-  size_t Poll();
+  size_t Poll() {
+    if (closed_) return 0;
+    copies_used_ = 0;
+    if (!finished_.empty()) RecycleFinished();
+    return connection_.Poll(*this);
+  }
 
  private:
   // A buffer that is used again, placed so that a large string parsed out of it does not alias it.

@@ -5,6 +5,14 @@
 #include <utility>
 
 namespace sidecall {
+namespace {
+
+void Fill(char* body, std::string_view head, const internal::MessageSource* message) {
+  if (!head.empty()) std::memcpy(body, head.data(), head.size());
+  if (message != nullptr) message->SerializeTo(reinterpret_cast<uint8_t*>(body + head.size()));
+}
+
+}  // namespace
 
 // A logical frame's body as a stream of pieces, each sent as soon as the next is asked for: the peer reads
 // the first while the last is being serialized, and other streams' frames go in between.
@@ -57,9 +65,8 @@ class FrameWriter::FragmentStream final : public google::protobuf::io::ZeroCopyO
     if (size_ == 0) return;
     if (!lock_.owns_lock()) lock_.lock();
     FrameHeader header = header_;
-    header.length = static_cast<uint32_t>(size_);
     if (left_ > 0) header.flags |= FrameFlags::kMore;
-    writer_.Commit(std::move(place_), header);
+    writer_.Commit(std::move(place_), WithLength(header, size_));
     sent_ += static_cast<int64_t>(size_);
     size_ = 0;
     // What follows carries nothing but bytes of the same body.
@@ -84,8 +91,11 @@ class FrameWriter::FragmentStream final : public google::protobuf::io::ZeroCopyO
 FrameWriter::Place FrameWriter::Reserve(size_t size, Lane lane) {
   Place place;
   if (pending_.empty() || lane == Lane::kControl) place.slot = connection_.Reserve(size, lane);
-  if (place.slot.body == nullptr) place.spilled = std::make_unique_for_overwrite<char[]>(size + 1);
-  return place;
+  return place.slot.body != nullptr ? std::move(place) : Spilled(size);
+}
+
+FrameWriter::Place FrameWriter::Spilled(size_t size) {
+  return {.slot = {}, .spilled = std::make_unique_for_overwrite<char[]>(size + 1)};
 }
 
 void FrameWriter::Commit(Place place, const FrameHeader& header) {
@@ -97,30 +107,46 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
   }
 }
 
-void FrameWriter::Send(Lock& lock, FrameHeader header, std::string_view head,
+void FrameWriter::Send(Lock& lock, const FrameHeader& header, std::string_view head,
                        const internal::MessageSource* message, size_t message_size) {
   const size_t size = head.size() + message_size;
+  if (size > limits_.inline_slot || !pending_.empty()) [[unlikely]] {
+    SendLarge(lock, header, head, message, size);
+    return;
+  }
+  const Slot slot = connection_.Reserve(size, header.lane);
+  if (slot.body == nullptr) [[unlikely]] {
+    Place place = Spilled(size);
+    Fill(place.body(), head, message);
+    Commit(std::move(place), WithLength(header, size));
+    return;
+  }
+  Fill(slot.body, head, message);
+  connection_.Commit(slot, WithLength(header, size));
+}
+
+// Large, or behind others that wait for room.
+void FrameWriter::SendLarge(Lock& lock, const FrameHeader& header, std::string_view head,
+                            const internal::MessageSource* message, size_t size) {
   if (size > limits_.max_frame) {
-    SendFragments(lock, header, head, message, message_size);
+    SendFragments(lock, header, head, message, size);
     return;
   }
   Place place = Reserve(size, header.lane);
   const bool outside_lock = size > limits_.inline_slot;
   if (outside_lock) lock.unlock();
-  if (!head.empty()) std::memcpy(place.body(), head.data(), head.size());
-  if (message_size > 0) message->SerializeTo(reinterpret_cast<uint8_t*>(place.body() + head.size()));
+  Fill(place.body(), head, message);
   if (outside_lock) lock.lock();
-  header.length = static_cast<uint32_t>(size);
-  Commit(std::move(place), header);
+  Commit(std::move(place), WithLength(header, size));
 }
 
-void FrameWriter::SendFragments(Lock& lock, FrameHeader header, std::string_view head,
-                                const internal::MessageSource* message, size_t message_size) {
-  const auto whole = static_cast<uint32_t>(head.size() + message_size);
-  FragmentStream stream(*this, lock, header, sizeof whole + whole);
+void FrameWriter::SendFragments(Lock& lock, const FrameHeader& header, std::string_view head,
+                                const internal::MessageSource* message, size_t size) {
+  const auto whole = static_cast<uint32_t>(size);
+  FragmentStream stream(*this, lock, header, sizeof whole + size);
   stream.Write({reinterpret_cast<const char*>(&whole), sizeof whole});
   stream.Write(head);
-  if (message_size > 0) message->SerializeTo(&stream);
+  if (size > head.size()) message->SerializeTo(&stream);
   stream.Finish();
   if (!lock.owns_lock()) lock.lock();
 }

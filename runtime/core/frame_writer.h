@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string_view>
 
+#include "core/write_mutex.h"
 #include "sidecall/internal/message.h"
 #include "transport/transport.h"
 
@@ -20,17 +21,17 @@ class FrameWriter {
  public:
   // The connection's write lock, whose mutex is the session's: what must happen in the order of the wire
   // happens under it. Every function below requires that it is held.
-  using Lock = std::unique_lock<std::mutex>;
+  using Lock = std::unique_lock<WriteMutex>;
 
   // `connection` must outlive the writer.
   explicit FrameWriter(Connection& connection) : connection_(connection), limits_(connection.limits()) {}
 
-  // Sends one logical frame: `head` (sections before the message, encoded), then `message`, of `message_size`
-  // bytes as it said itself; null for none. Sets header.length and what splitting needs. May release and
-  // retake the lock between pieces. What finds no room is queued: sending never waits. Nothing is handed over
-  // before Flush.
-  void Send(Lock& lock, FrameHeader header, std::string_view head, const internal::MessageSource* message,
-            size_t message_size);
+  // Sends one logical frame: `head` (sections before the message, encoded), then `message`, null for none.
+  // `message_size` is what the message said itself. Sets the header's length. Splits what is larger than a
+  // frame, and may release and retake the lock meanwhile. What finds no room is queued: sending never waits.
+  // Nothing is handed over before Flush.
+  void Send(Lock& lock, const FrameHeader& header, std::string_view head,
+            const internal::MessageSource* message, size_t message_size);
 
   // Sends what was queued, as far as there is room, and hands it over.
   void Flush(const Lock& lock);
@@ -53,9 +54,12 @@ class FrameWriter {
     char* body() const { return spilled != nullptr ? spilled.get() : slot.body; }
   };
   Place Reserve(size_t size, Lane lane);
+  static Place Spilled(size_t size);
   void Commit(Place place, const FrameHeader& header);
-  void SendFragments(Lock& lock, FrameHeader header, std::string_view head,
-                     const internal::MessageSource* message, size_t message_size);
+  void SendLarge(Lock& lock, const FrameHeader& header, std::string_view head,
+                 const internal::MessageSource* message, size_t size);
+  void SendFragments(Lock& lock, const FrameHeader& header, std::string_view head,
+                     const internal::MessageSource* message, size_t size);
 
   Connection& connection_;
   const ConnectionLimits limits_;

@@ -18,7 +18,7 @@ uint64_t ClockId() {
 
 }  // namespace
 
-void SendHello(FrameWriter& writer, std::mutex& write_mutex, uint64_t max_message, uint32_t max_calls) {
+void SendHello(FrameWriter& writer, WriteMutex& write_mutex, uint64_t max_message, uint32_t max_calls) {
   Hello hello;
   hello.clock_id = ClockId();
   hello.clock_now = MonotonicNanos();

@@ -24,7 +24,7 @@ inline uint32_t StreamIndex(uint32_t stream) {
 }
 
 // Sends this side's hello.
-void SendHello(FrameWriter& writer, std::mutex& write_mutex, uint64_t max_message, uint32_t max_calls);
+void SendHello(FrameWriter& writer, WriteMutex& write_mutex, uint64_t max_message, uint32_t max_calls);
 
 // What a received hello means for us.
 struct Agreement {

@@ -94,7 +94,7 @@ ServeLoop::Progress ServeLoop::PollHot() {
     ServerSession& session = *entry.session;
     if (session.Poll(runnable_) > 0) progress = Progress::kSome;
     if (session.has_pending()) session.Flush();
-    if (!RunCalls()) return Progress::kRoleLost;
+    if (!runnable_.empty() && !RunCalls()) return Progress::kRoleLost;
     if (session.closed()) [[unlikely]] {
       ReapIfEnded(entry);
     } else {

@@ -48,8 +48,9 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
   FrameHeader header;
   header.type = FrameType::kEnd;
   header.stream = stream();
-  header.code = static_cast<uint32_t>(status.code());
+  if (!status.ok()) header.code = static_cast<uint32_t>(status.code());
   if (method_known_) header.flags |= FrameFlags::kMethodKnown;
+  if (reply != nullptr) header.flags |= FrameFlags::kMessage;
   if (status.ok() && context_.initial_metadata().empty() && context_.trailing_metadata().empty()) [[likely]] {
     session_.SendEnd(*this, header, {}, reply);
     return;
@@ -59,7 +60,7 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
   std::string head;
   if (!valid.ok()) {
     header.code = static_cast<uint32_t>(absl::StatusCode::kInternal);
-    header.flags |= FrameFlags::kStatus;
+    header.flags = static_cast<uint8_t>((header.flags & ~FrameFlags::kMessage) | FrameFlags::kStatus);
     AppendStatus(head, absl::InternalError(absl::StrCat("the handler's ", valid.message())), {});
     session_.SendEnd(*this, header, head, nullptr);
     return;

@@ -23,11 +23,6 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
             static_cast<uint32_t>(options.max_calls_per_connection));
 }
 
-size_t ServerSession::Poll(std::vector<FrameServerCall*>& runnable) {
-  runnable_ = &runnable;
-  return frames_.Poll();
-}
-
 void ServerSession::Flush() {
   FrameWriter::Lock lock(write_mutex_);
   writer_.Flush(lock);
@@ -35,19 +30,14 @@ void ServerSession::Flush() {
 
 void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
                             const internal::MessageSource* message) {
-  FrameHeader end = header;
-  size_t size = 0;
-  if (message != nullptr) {
-    end.flags |= FrameFlags::kMessage;
-    size = message->ByteSize();
-  }
+  const size_t size = message != nullptr ? message->ByteSize() : 0;
   Host& host = host_;
   const uint64_t id = id_;
   FrameWriter::Lock lock(write_mutex_);
   // The client may use the index again as soon as it has the answer: nothing of the call is touched after
   // this.
   call.SetClosed();
-  writer_.Send(lock, end, head, message, size);
+  writer_.Send(lock, header, head, message, size);
   writer_.Flush(lock);
   finished_++;
   const bool tell = ends_watched_ || writer_.has_pending();

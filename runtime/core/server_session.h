@@ -37,7 +37,10 @@ class ServerSession final : private WholeFrameSink {
 
   // -- The reader's -----------------------------------------------------------------------------------------
   // Reads what has arrived; calls that may run now are appended to `runnable`. Returns frames read.
-  size_t Poll(std::vector<FrameServerCall*>& runnable);
+  size_t Poll(std::vector<FrameServerCall*>& runnable) {
+    runnable_ = &runnable;
+    return frames_.Poll();
+  }
   // Refuses new calls from now on, and tells the client so.
   void GoAway();
   // Tells every open call that nobody waits for it.
@@ -76,7 +79,7 @@ class ServerSession final : private WholeFrameSink {
   const ServerOptions& options_;
   Host& host_;
 
-  std::mutex write_mutex_;
+  WriteMutex write_mutex_;
   FrameWriter writer_;
   // Under write_mutex_:
   uint64_t finished_ = 0;  // calls

@@ -138,7 +138,7 @@ TEST_P(FrameReaderTest, PiecesOfSeveralStreamsMix) {
 TEST_P(FrameReaderTest, WhatTheWriterSplitsIsJoined) {
   FakeConnection out({.max_frame = 64, .inline_slot = 64});
   FrameWriter writer(out);
-  std::mutex mutex;
+  WriteMutex mutex;
   for (size_t size = 0; size <= kMaxWhole; size += 13) {
     FrameWriter::Lock lock(mutex);
     writer.Send(lock, Piece(FrameType::kMessage, FrameFlags::kMessage, 1, "").header, std::string(size, 'x'),

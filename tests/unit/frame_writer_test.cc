@@ -80,7 +80,7 @@ class FrameWriterTest : public testing::Test {
   }
 
   static constexpr size_t kMaxFrame = 64;
-  std::mutex mutex_;
+  WriteMutex mutex_;
   FakeConnection connection_{{.max_frame = kMaxFrame, .inline_slot = kMaxFrame}};
   FrameWriter writer_{connection_};
 };
@@ -214,7 +214,7 @@ TEST_F(FrameWriterTest, SplitFrameWithoutRoomHalfWayArrivesWhole) {
 TEST(FrameWriter, LargeSlotIsFilledOutsideTheLock) {
   FakeConnection connection({.max_frame = 64, .inline_slot = 16});
   FrameWriter writer(connection);
-  std::mutex mutex;
+  WriteMutex mutex;
   BytesSource large(Pattern(64));
   // Another stream sends meanwhile. Its frame is committed first; its size says whether the lock is free.
   large.during = [&] {
@@ -235,7 +235,7 @@ TEST(FrameWriter, LargeSlotIsFilledOutsideTheLock) {
 TEST(FrameWriter, InlineSlotIsFilledUnderTheLock) {
   FakeConnection connection({.max_frame = 64, .inline_slot = 16});
   FrameWriter writer(connection);
-  std::mutex mutex;
+  WriteMutex mutex;
   BytesSource small(Pattern(16));
   bool looked = false;
   FrameWriter::Lock lock(mutex);

@@ -28,7 +28,7 @@ absl::StatusOr<Agreement> AgreeOn(const Hello& hello) {
 TEST(Handshake, SentHelloTellsLimitsAndClock) {
   FakeConnection connection({.max_frame = 1024, .inline_slot = 1024});
   FrameWriter writer(connection);
-  std::mutex mutex;
+  WriteMutex mutex;
   const int64_t before = MonotonicNanos();
   SendHello(writer, mutex, 12345, 67);
   ASSERT_EQ(connection.sent.size(), 1u);

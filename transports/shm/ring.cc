@@ -5,13 +5,18 @@
 namespace sidecall {
 namespace {
 
-std::atomic<uint64_t>& CommitWord(char* record) {
-  return *reinterpret_cast<std::atomic<uint64_t>*>(record);
+std::atomic<uint64_t>& Word(char* record, size_t index) {
+  return reinterpret_cast<std::atomic<uint64_t>*>(record)[index];
 }
 
+// Word by word, as WithLength() stored them: a wider load would wait for the stores before it.
 void WriteRecord(char* record, const FrameHeader& header, uint64_t commit) {
-  std::memcpy(record + sizeof(uint64_t), &header, sizeof header);
-  CommitWord(record).store(commit, std::memory_order_release);
+  for (size_t i = 0; i < sizeof header / sizeof(uint64_t); i++) {
+    uint64_t word = 0;
+    std::memcpy(&word, reinterpret_cast<const char*>(&header) + i * sizeof word, sizeof word);
+    Word(record, 1 + i).store(word, std::memory_order_relaxed);
+  }
+  Word(record, 0).store(commit, std::memory_order_release);
 }
 
 }  // namespace
@@ -98,8 +103,8 @@ bool RingConsumer::Arm() {
 }
 
 bool RingConsumer::PublishTail() {
+  if (!RoomWanted()) return false;
   const uint64_t wanted = control_->room_wanted.load(std::memory_order_relaxed);
-  if (wanted == room_told_) return false;
   control_->tail.store(position_, std::memory_order_release);
   published_ = position_;
   room_told_ = wanted;

@@ -94,7 +94,11 @@ class RingConsumer {
   // Announces sleep. False where a record is there already.
   bool Arm();
   void Disarm() { control_->armed.store(0, std::memory_order_relaxed); }
-  // Publishes what was consumed. True where the producer waits for room and has not been told: ring its bell.
+  // True where the producer waits for room and has not been told.
+  bool RoomWanted() const {
+    return control_->room_wanted.load(std::memory_order_relaxed) != room_told_;
+  }
+  // Publishes what was consumed, if the producer waits for it. True: ring its bell.
   bool PublishTail();
   // The producer wrote a record that cannot be.
   bool violated() const { return violated_; }

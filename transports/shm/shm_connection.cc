@@ -43,7 +43,7 @@ ConnectionLimits ShmConnection::limits() const {
 
 Slot ShmConnection::Reserve(size_t size, Lane /*lane*/) {
   char* body = producer_.Reserve(size);
-  if (body == nullptr && producer_.violated()) producer_violated_.store(true, std::memory_order_release);
+  if (body == nullptr && producer_.violated()) Note(kViolated);
   return {.body = body, .size = size, .owner = nullptr};
 }
 
@@ -53,26 +53,34 @@ bool ShmConnection::Flush() {
 }
 
 size_t ShmConnection::Poll(FrameSink& sink) {
-  if (reported_closed_) return 0;
+  // Most looks find nothing, and a waiting thread looks again and again: two loads and a byte of our own.
+  if (!consumer_.HasRecord() && !consumer_.RoomWanted() && trouble_.load(std::memory_order_relaxed) == 0) {
+    return 0;
+  }
+  if (Has(kReported)) return 0;
   const size_t fed = consumer_.Feed(sink);
+  if (consumer_.violated()) Note(kViolated);
   if (consumer_.PublishTail()) Ring(peer_bell_);
-  if (fed > 0) return fed;
-  if (closed_.load(std::memory_order_relaxed)) {
+  if (fed == 0) EndWhereTroubled(sink);
+  return fed;
+}
+
+void ShmConnection::EndWhereTroubled(FrameSink& sink) {
+  if (Has(kClosed)) {
     ReportClosed(sink, absl::OkStatus());
-  } else if (consumer_.violated() || producer_violated_.load(std::memory_order_relaxed)) {
+  } else if (Has(kViolated)) {
     Close();
     ReportClosed(
         sink, absl::DataLossError(absl::StrCat("the peer (", peer_.ToString(),
                                                ") wrote into shared memory what no frame or position can be; "
                                                "the connection is closed")));
-  } else if (hung_up_) {
+  } else if (Has(kHungUp)) {
     ReportClosed(sink, absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up")));
   }
-  return 0;
 }
 
 bool ShmConnection::Arm() {
-  if (reported_closed_ || hung_up_ || closed_.load(std::memory_order_acquire)) return false;
+  if (Has(kReported | kHungUp | kClosed)) return false;
   if (!consumer_.Arm()) return false;
   if (consumer_.PublishTail()) Ring(peer_bell_);
   return true;
@@ -84,7 +92,7 @@ void ShmConnection::Disarm(uint32_t ready) {
     uint64_t rings = 0;
     (void)!read(own_bell_, &rings, sizeof rings);
   }
-  if ((ready & kLifeLineReady) != 0) hung_up_ = hung_up_ || LifeLineHungUp();
+  if ((ready & kLifeLineReady) != 0 && LifeLineHungUp()) Note(kHungUp);
 }
 
 bool ShmConnection::LifeLineHungUp() const {
@@ -103,12 +111,11 @@ WaitDescriptors ShmConnection::wait_descriptors() const {
 }
 
 void ShmConnection::ReportClosed(FrameSink& sink, const absl::Status& why) {
-  if (std::exchange(reported_closed_, true)) return;
-  sink.OnClosed(why);
+  if (Note(kReported)) sink.OnClosed(why);
 }
 
 void ShmConnection::Close() {
-  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  if (!Note(kClosed)) return;
   shutdown(life_line_.get(), SHUT_RDWR);
   Ring(own_bell_);
 }

@@ -4,6 +4,7 @@
 #define SIDECALL_TRANSPORTS_SHM_SHM_CONNECTION_H_
 
 #include <atomic>
+#include <cstdint>
 
 #include "transport/transport.h"
 #include "transport/unique_fd.h"
@@ -32,6 +33,19 @@ class ShmConnection final : public Connection {
   void Close() override;
 
  private:
+  // Why there is more to a poll than a look at the ring. Several may hold.
+  enum Trouble : uint8_t {
+    kClosed = 1,    // by this side
+    kViolated = 2,  // a record or a position that cannot be
+    kHungUp = 4,    // the life line's end
+    kReported = 8,  // OnClosed has been called
+  };
+  bool Has(uint8_t trouble) const { return (trouble_.load(std::memory_order_acquire) & trouble) != 0; }
+  // False where it was so before.
+  bool Note(uint8_t trouble) {
+    return (trouble_.fetch_or(trouble, std::memory_order_acq_rel) & trouble) == 0;
+  }
+  void EndWhereTroubled(FrameSink& sink);
   void ReportClosed(FrameSink& sink, const absl::Status& why);
   bool LifeLineHungUp() const;
 
@@ -40,13 +54,10 @@ class ShmConnection final : public Connection {
   const int own_bell_;
   const int peer_bell_;
   const PeerIdentity peer_;
-  std::atomic<bool> closed_{false};
-  std::atomic<bool> producer_violated_{false};
+  std::atomic<uint8_t> trouble_{0};
 
   alignas(64) RingProducer producer_;
   alignas(64) RingConsumer consumer_;
-  bool hung_up_ = false;
-  bool reported_closed_ = false;
 };
 
 }  // namespace sidecall
