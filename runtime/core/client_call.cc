@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/futex.h"
+#include "core/handshake.h"
 #include "sidecall/client_context.h"
 
 namespace sidecall {
@@ -49,11 +50,6 @@ void ClientCall::FinishClaimed(bool own) {
   if (wake_.load(std::memory_order_seq_cst) == kAsleep) WakeToRead();
 }
 
-absl::Status ReplyTooLarge(uint64_t size, uint64_t limit) {
-  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
-                                                   limit, ". Raise the channel's max_receive_message_bytes"));
-}
-
 absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message,
                                       bool own) {
   if (!Claim(own)) return absl::OkStatus();
@@ -65,6 +61,9 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
     decoded = TakeStatus(body, header.code, status_, context_->mutable_server_trailing_metadata());
   } else if (decoded.ok()) {
     status_ = StatusOfCode(header.code);
+  }
+  if (decoded.ok() && !body.empty() && !header.has(FrameFlags::kMessage)) {
+    decoded = absl::DataLossError("bytes that are of no section");
   }
   if (!decoded.ok()) {
     status_ = absl::UnavailableError(absl::StrCat("the server's answer is malformed: ", decoded.message()));

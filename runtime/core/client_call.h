@@ -15,9 +15,6 @@ namespace sidecall {
 
 class ClientContext;
 
-// RESOURCE_EXHAUSTED.
-absl::Status ReplyTooLarge(uint64_t size, uint64_t limit);
-
 class ClientCall {
  public:
   explicit ClientCall(uint32_t index) : index_(index) {}

@@ -37,7 +37,7 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
       kick_(std::move(kick)),
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
-      frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes),
+      frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes, kMaxCalls),
       spin_(polling) {
   spin_.SetPeer(connection_->peer().pid);
 }

@@ -71,7 +71,8 @@ absl::Status Dispatcher::Add(Service* service) {
   }
   services_.push_back(service);
   for (const Service::MethodEntry& method : service->methods()) {
-    entries_[method.method->full_name()] = {.service = service, .handler = method.handler};
+    entries_[method.method->full_name()] = {
+        .service = service, .handler = method.handler, .kind = method.method->kind()};
   }
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/frame_rules.h"
 #include "transport/shared_copy.h"
 
 namespace sidecall {
@@ -29,8 +30,8 @@ char* FrameReader::Buffer::Get(size_t size) {
   return bytes_;
 }
 
-FrameReader::FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole)
-    : connection_(connection), sink_(sink), max_whole_(max_whole) {}
+FrameReader::FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole, size_t max_split)
+    : connection_(connection), sink_(sink), max_whole_(max_whole), max_split_(max_split) {}
 
 void FrameReader::RecycleFinished() {
   for (Buffer& buffer : finished_) {
@@ -62,8 +63,14 @@ void FrameReader::OnClosed(const absl::Status& why) {
 }
 
 absl::Status FrameReader::TakeFrame(const FrameHeader& header, const FrameBody& body) {
+  absl::Status kept = CheckFrameHeader(header);
+  if (!kept.ok()) return kept;
   if (header.type == FrameType::kContinuation) return Continue(header, body);
   if (header.has(FrameFlags::kMore)) return BeginAssembly(header, body);
+  if (!assemblies_.empty() && header.lane == Lane::kData && assemblies_.contains(header.stream)) {
+    return absl::DataLossError(
+        absl::StrCat("stream ", header.stream, ": a frame among the pieces of another"));
+  }
   if (header.length > max_whole_) {
     sink_.OnTooLarge(header, header.length);
     return absl::OkStatus();
@@ -91,6 +98,9 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   if (body.size < sizeof size)
     return absl::DataLossError("the first piece of a split frame does not tell its size");
   std::memcpy(&size, body.bytes, sizeof size);
+  if (assemblies_.size() >= max_split_) {
+    return absl::DataLossError(absl::StrCat("more than ", max_split_, " split frames at once"));
+  }
   auto [found, added] = assemblies_.try_emplace(header.stream);
   if (!added) {
     return absl::DataLossError(

@@ -31,8 +31,9 @@ class WholeFrameSink {
 
 class FrameReader final : private FrameSink {
  public:
-  // Both must outlive the reader. A whole frame of more than `max_whole` bytes is skipped.
-  FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole);
+  // Both must outlive the reader. A whole frame of more than `max_whole` bytes is skipped. More than
+  // `max_split` split frames under way are a violation.
+  FrameReader(Connection& connection, WholeFrameSink& sink, uint64_t max_whole, size_t max_split);
 
   // As Connection::Poll: frames that arrived, each passed on when whole. Never waits.
   size_t Poll() {
@@ -79,6 +80,7 @@ class FrameReader final : private FrameSink {
   Connection& connection_;
   WholeFrameSink& sink_;
   const uint64_t max_whole_;
+  const size_t max_split_;
   std::unordered_map<uint32_t, Assembly> assemblies_;  // by stream
   std::vector<Buffer> finished_;                       // passed on, and read until the next Poll
   std::vector<Buffer> spare_;

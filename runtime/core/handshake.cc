@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +45,8 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
         ", this side version ", kProtocolVersion, ". Bring the older of the two up to date"));
   }
   Agreement agreement{.peer = *hello};
+  // No message can be larger, whatever the peer would take.
+  agreement.peer.max_message = std::min<uint64_t>(hello->max_message, INT32_MAX);
   const uint64_t own_clock = ClockId();
   if (hello->clock_id != 0 && own_clock != 0 && hello->clock_id != own_clock) {
     // Unsigned: the peer's clock is any number.
@@ -50,6 +54,11 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
                                                   static_cast<uint64_t>(hello->clock_now));
   }
   return agreement;
+}
+
+absl::Status ReplyTooLarge(uint64_t size, uint64_t limit) {
+  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
+                                                   limit, ". Raise the channel's max_receive_message_bytes"));
 }
 
 }  // namespace sidecall

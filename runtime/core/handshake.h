@@ -34,6 +34,9 @@ struct Agreement {
 // DATA_LOSS where `body` is no hello, UNIMPLEMENTED where no version is common to both.
 absl::StatusOr<Agreement> Agree(std::string_view body);
 
+// RESOURCE_EXHAUSTED, as the client sees it, whichever side finds out.
+absl::Status ReplyTooLarge(uint64_t size, uint64_t limit);
+
 }  // namespace sidecall
 
 #endif  // SIDECALL_CORE_HANDSHAKE_H_

@@ -18,7 +18,8 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
       options_(options),
       host_(host),
       writer_(*connection_),
-      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxMetadataBytes) {
+      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxMetadataBytes,
+              options.max_calls_per_connection) {
   SendHello(writer_, write_mutex_, options.max_receive_message_bytes,
             static_cast<uint32_t>(options.max_calls_per_connection));
 }
@@ -31,6 +32,10 @@ void ServerSession::Flush() {
 void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
                             const internal::MessageSource* message) {
   const size_t size = message != nullptr ? message->ByteSize() : 0;
+  if (size > agreement_.peer.max_message) [[unlikely]] {
+    call.Finish(ReplyTooLarge(size, agreement_.peer.max_message), nullptr);
+    return;
+  }
   Host& host = host_;
   const uint64_t id = id_;
   FrameWriter::Lock lock(write_mutex_);
@@ -154,9 +159,11 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
       return absl::OkStatus();
     }
   }
-  if (body.size() > options_.max_receive_message_bytes) {
+  absl::Status takes = CheckRequest(header, *entry, body.size());
+  if (!takes.ok()) {
     call.SetClosed();
-    Refuse(header.stream, TooLarge(body.size()));
+    if (absl::IsDataLoss(takes)) return takes;
+    Refuse(header.stream, takes);
     return absl::OkStatus();
   }
   call.SetRequest(body);
@@ -189,6 +196,22 @@ absl::Status ServerSession::FindMethod(const FrameHeader& header, std::string_vi
     announce = true;
   }
   return absl::OkStatus();
+}
+
+// What is left of a START's body, its message, has `size` bytes. DATA_LOSS closes the connection, else the
+// call is refused.
+absl::Status ServerSession::CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry,
+                                         size_t size) const {
+  if (size > options_.max_receive_message_bytes) return TooLarge(size);
+  constexpr uint8_t kWhole = FrameFlags::kMessage | FrameFlags::kHalfClose;
+  if ((header.flags & kWhole) == kWhole) [[likely]]
+    return absl::OkStatus();
+  if (size > 0 && !header.has(FrameFlags::kMessage)) {
+    return absl::DataLossError(absl::StrCat("the client sent ", size, " bytes that are of no section"));
+  }
+  if (entry.kind != internal::MethodKind::kUnary) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "a unary call begins with its one message, and this one has none or more");
 }
 
 absl::Status ServerSession::TooLarge(uint64_t size) const {

@@ -71,6 +71,7 @@ class ServerSession final : private WholeFrameSink {
   // Ends a stream for which no handler runs.
   void Refuse(uint32_t stream, absl::Status status);
   void SendControl(FrameType type, uint64_t argument);
+  absl::Status CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry, size_t size) const;
   absl::Status TooLarge(uint64_t size) const;
 
   const uint64_t id_;

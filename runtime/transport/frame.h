@@ -59,12 +59,14 @@ struct FrameHeader {
 static_assert(sizeof(FrameHeader) == 24 && alignof(FrameHeader) == 8);
 static_assert(offsetof(FrameHeader, stream) == 8 && offsetof(FrameHeader, argument) == 16);
 
-// `header` for a body of `length` bytes, put together in registers and stored in whole words. Where fields were
-// stored one by one, a copy by words waits until all of them have left the store buffer: 3 to 5 ns each time.
+// `header` for a body of `length` bytes, put together in registers and stored in whole words. Where fields
+// were stored one by one, a copy by words waits until all of them have left the store buffer: 3 to 5 ns each
+// time.
 inline FrameHeader WithLength(const FrameHeader& header, size_t length) {
   return std::bit_cast<FrameHeader>(std::array<uint64_t, 3>{
-      static_cast<uint32_t>(length) | static_cast<uint64_t>(header.type) << 32 | static_cast<uint64_t>(header.flags) << 40 |
-          static_cast<uint64_t>(header.lane) << 48 | static_cast<uint64_t>(header.fd_count) << 56,
+      static_cast<uint32_t>(length) | static_cast<uint64_t>(header.type) << 32 |
+          static_cast<uint64_t>(header.flags) << 40 | static_cast<uint64_t>(header.lane) << 48 |
+          static_cast<uint64_t>(header.fd_count) << 56,
       header.stream | static_cast<uint64_t>(header.code) << 32, header.argument});
 }
 

@@ -59,6 +59,8 @@ class FramesTest : public testing::TestWithParam<Place> {
     FrameHeader header;
     header.type = type;
     header.flags = flags;
+    const bool control = type == FrameType::kHello || type >= FrameType::kCancel;
+    header.lane = control ? sidecall::Lane::kControl : sidecall::Lane::kData;
     header.stream = stream;
     return RawPeer::Bytes(header, body);
   }
@@ -120,6 +122,39 @@ TEST_P(FramesTest, LengthsThatCannotBe) {
 TEST_P(FramesTest, TypesThatHaveNoPlaceHere) {
   for (const int type : {0, 1, 3, 4, 6, 8, 10, 11, 12, 100, 255}) {
     EXPECT_TRUE(Ends(FrameOf(static_cast<FrameType>(type), 0, 1 << 16, "body"))) << type;
+    EXPECT_TRUE(Ends(FrameOf(static_cast<FrameType>(type), 0, 1 << 16, ""))) << type << ", no body";
+  }
+}
+
+// Each is one change of a call that would be served.
+TEST_P(FramesTest, HeadersThatCannotBe) {
+  const std::string good = RawPeer::Start(1 << 16, kEcho, "\x10\x07");
+  const auto with = [&](size_t offset, uint8_t value) {
+    std::string bytes = good;
+    bytes[offset] = static_cast<char>(value);
+    return bytes;
+  };
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, lane), 1))) << "a call on the control lane";
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, lane), 2))) << "no such lane";
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, fd_count), 1)));
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, flags), 0x80 | static_cast<uint8_t>(good[5])))) << "reserved";
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, flags), FrameFlags::kStatus | static_cast<uint8_t>(good[5]))));
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, flags), FrameFlags::kMethodName))) << "bytes of no section";
+}
+
+TEST_P(FramesTest, UnaryCallWithoutItsOneMessage) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  std::string name;
+  sidecall::AppendMethodName(name, kEcho);
+  uint32_t stream = 1;
+  for (const int flags : {0, +FrameFlags::kMessage, +FrameFlags::kHalfClose}) {
+    const auto start = static_cast<uint8_t>(FrameFlags::kMethodName | flags);
+    peer.SendBytes(FrameOf(FrameType::kStart, start, stream++ << 16, name));
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kInvalidArgument)) << flags;
+    EXPECT_TRUE(Serves(peer, stream++ << 16));
   }
 }
 
@@ -160,7 +195,8 @@ TEST_P(FramesTest, SplitFrames) {
   const auto piece = [](uint32_t whole, std::string_view bytes) {
     std::string body(reinterpret_cast<const char*>(&whole), sizeof whole);
     body += bytes;
-    return FrameOf(FrameType::kStart, FrameFlags::kMore | FrameFlags::kMethodName | FrameFlags::kMessage,
+    return FrameOf(FrameType::kStart,
+                   FrameFlags::kMore | FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose,
                    1 << 16, body);
   };
   const auto more = [](uint8_t flags, std::string_view bytes) {
@@ -258,6 +294,7 @@ TEST_P(FramesTest, PingIsAnswered) {
   ASSERT_TRUE(peer.SayHello());
   FrameHeader ping;
   ping.type = FrameType::kPing;
+  ping.lane = sidecall::Lane::kControl;
   ping.argument = 0x1122334455667788;
   peer.SendFrame(ping, "");
   const auto pong = peer.ReceiveFrame();

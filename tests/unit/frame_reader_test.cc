@@ -41,11 +41,13 @@ class RecordingSink final : public WholeFrameSink {
 };
 
 constexpr uint64_t kMaxWhole = 1000;
+constexpr size_t kMaxSplit = 3;
 
 Frame Piece(FrameType type, uint8_t flags, uint32_t stream, std::string body) {
   FrameHeader header;
   header.type = type;
   header.flags = flags;
+  header.lane = type == FrameType::kCancel ? Lane::kControl : Lane::kData;
   header.stream = stream;
   return {header, std::move(body)};
 }
@@ -85,7 +87,7 @@ class FrameReaderTest : public testing::TestWithParam<bool> {
 
   FakeConnection connection_{{.max_frame = 64, .inline_slot = 64}};
   RecordingSink sink_;
-  FrameReader reader_{connection_, sink_, kMaxWhole};
+  FrameReader reader_{connection_, sink_, kMaxWhole, kMaxSplit};
 };
 
 TEST_P(FrameReaderTest, WholeFramesPassInOrder) {
@@ -198,6 +200,23 @@ TEST_P(FrameReaderTest, SplitFrameWithinAnotherIsAViolation) {
   ExpectViolation({FirstPiece(1, 4, "ab"), FirstPiece(1, 4, "ab")}, "begins within another");
 }
 
+TEST_P(FrameReaderTest, FrameAmongThePiecesOfAnotherIsAViolation) {
+  ExpectViolation({FirstPiece(1, 4, "ab"), Piece(FrameType::kMessage, FrameFlags::kMessage, 1, "c")},
+                  "among the pieces");
+}
+
+TEST_P(FrameReaderTest, TooManySplitFramesAtOnceAreAViolation) {
+  std::vector<Frame> frames;
+  for (uint32_t stream = 0; stream <= kMaxSplit; stream++) frames.push_back(FirstPiece(stream, 4, "ab"));
+  ExpectViolation(std::move(frames), "more than 3 split frames");
+}
+
+TEST_P(FrameReaderTest, HeaderThatCannotBeIsAViolation) {
+  Frame described = Piece(FrameType::kMessage, FrameFlags::kMessage, 1, "abc");
+  described.header.fd_count = 1;
+  ExpectViolation({described}, "1 descriptors");
+}
+
 TEST_P(FrameReaderTest, MoreBytesThanToldIsAViolation) {
   ExpectViolation({FirstPiece(1, 4, "ab"), Continuation(1, "cde", true)}, "more than the 4 bytes");
 }
@@ -237,7 +256,7 @@ TEST(FrameReader, LargeSharedBodyIsCopiedOut) {
   FakeConnection connection({.max_frame = 1u << 20, .inline_slot = 1u << 20});
   connection.shared = true;
   RecordingSink sink;
-  FrameReader reader(connection, sink, 1u << 20);
+  FrameReader reader(connection, sink, 1u << 20, 1);
   for (int i = 0; i < 8; i++) {
     const size_t size = i % 2 == 0 ? 200'000 : 40'000;
     connection.incoming.push_back(

@@ -73,7 +73,7 @@ std::string Written(const FrameHeader& header, std::string_view head,
                     const google::protobuf::MessageLite* message, size_t max_frame = 4096) {
   FakeConnection connection({.max_frame = max_frame, .inline_slot = max_frame});
   FrameWriter writer(connection);
-  std::mutex mutex;
+  WriteMutex mutex;
   FrameWriter::Lock lock(mutex);
   if (message != nullptr) {
     const internal::ProtobufSource source(*message);
@@ -119,7 +119,7 @@ Frame Read(std::string_view name) {
     left.remove_prefix(std::min<size_t>(header.length, left.size()));
   }
   WholeFrames sink;
-  FrameReader reader(connection, sink, 4096);
+  FrameReader reader(connection, sink, 4096, 1);
   while (reader.Poll() > 0) {
   }
   EXPECT_EQ(sink.frames.size(), 1u) << name;

@@ -95,9 +95,7 @@ class RingConsumer {
   bool Arm();
   void Disarm() { control_->armed.store(0, std::memory_order_relaxed); }
   // True where the producer waits for room and has not been told.
-  bool RoomWanted() const {
-    return control_->room_wanted.load(std::memory_order_relaxed) != room_told_;
-  }
+  bool RoomWanted() const { return control_->room_wanted.load(std::memory_order_relaxed) != room_told_; }
   // Publishes what was consumed, if the producer waits for it. True: ring its bell.
   bool PublishTail();
   // The producer wrote a record that cannot be.
