@@ -27,9 +27,12 @@ class AdaptiveSpin {
     iterations_ = 0;
     started_nanos_ = 0;
   }
+  // This wait is not to poll at all: even the first look is better left to the sleep, which ends at once
+  // where something is there.
+  bool SleepsAtOnce() const { return !enabled_ || skip_ > 0; }
   // After a poll that found nothing. False: sleep now. Reads the clock only now and then; see now_nanos().
   bool Continue() {
-    if (!enabled_ || skip_ > 0) return false;
+    if (SleepsAtOnce()) return false;
     if (++iterations_ < kFreeIterations) return true;
     Pause();
     return ContinueByClock();

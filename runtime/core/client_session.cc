@@ -1,11 +1,6 @@
 #include "core/client_session.h"
 
-#include <poll.h>
-#include <sys/eventfd.h>
-
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -14,7 +9,6 @@
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
 #include "transport/clock.h"
-#include "transport/errno_status.h"
 
 namespace sidecall {
 namespace {
@@ -22,19 +16,17 @@ namespace {
 // Calls of one channel at once; a server may take fewer.
 constexpr uint32_t kMaxCalls = 4096;
 
-timespec Until(int64_t deadline_nanos) {
-  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0);
-  return {.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
-}
+// The one connection of its event loop.
+constexpr uint64_t kWatchId = 1;
 
 }  // namespace
 
 ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
-                             uint64_t max_receive_message, Polling polling, UniqueFd kick)
+                             uint64_t max_receive_message, Polling polling, std::unique_ptr<EventLoop> events)
     : connection_(std::move(connection)),
       write_mutex_(write_mutex),
       max_receive_message_(max_receive_message),
-      kick_(std::move(kick)),
+      events_(std::move(events)),
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
       frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes, kMaxCalls),
@@ -46,10 +38,13 @@ absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_p
                                                                    WriteMutex& write_mutex,
                                                                    uint64_t max_receive_message,
                                                                    Polling polling, int64_t deadline_nanos) {
-  UniqueFd kick(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!kick.valid()) return ErrnoStatus(errno, "eventfd");
-  std::unique_ptr<ClientSession> session(
-      new ClientSession(std::move(connection), write_mutex, max_receive_message, polling, std::move(kick)));
+  // Not io_uring, which interrupts the thread that submits a poll: here, the user's.
+  auto events = MakeEpollEventLoop();
+  if (!events.ok()) return events.status();
+  std::unique_ptr<ClientSession> session(new ClientSession(std::move(connection), write_mutex,
+                                                           max_receive_message, polling, *std::move(events)));
+  absl::Status watched = session->watch_.Add(*session->events_, *session->connection_, kWatchId);
+  if (!watched.ok()) return watched;
   SendHello(session->writer_, write_mutex, max_receive_message, 0);
   absl::Status greeted = session->AwaitHello(deadline_nanos);
   if (!greeted.ok()) return greeted;
@@ -176,10 +171,7 @@ bool ClientSession::Await(ClientCall& call, int64_t deadline_nanos) {
       HandReaderRoleOn(true);
       return ended;
     }
-    if (writer_.has_pending()) {
-      const uint64_t one = 1;
-      (void)!write(kick_.get(), &one, sizeof one);
-    }
+    if (writer_.has_pending()) events_->Wake();
     SleepAsFollower(call, deadline_nanos);
     ended = call.done();
     if (ended || MonotonicNanos() >= deadline_nanos) {
@@ -215,11 +207,12 @@ bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
   bool slept = false;
   int64_t began = 0;
   if (closed()) call.Fail(close_status_, true);
-  for (spin_.Begin(); !call.done();) {
-    const size_t frames = frames_.Poll();
+  spin_.Begin();
+  for (bool look = !spin_.SleepsAtOnce(); !call.done(); look = true) {
+    const size_t frames = look ? frames_.Poll() : 0;
     if (writer_.has_pending()) FlushPending();
     if (frames > 0 || call.done()) continue;
-    if (spin_.Continue()) {
+    if (look && spin_.Continue()) {
       if (deadline_nanos > spin_.now_nanos()) continue;
     } else {
       HandlerScope::AboutToBlock();
@@ -240,23 +233,12 @@ bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
 
 void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
   if (!connection_->Arm()) return;
-  const WaitDescriptors wait = connection_->wait_descriptors();
-  std::array<pollfd, 4> items{};
-  std::copy_n(wait.items.begin(), wait.count, items.begin());
-  items[wait.count] = {.fd = kick_.get(), .events = POLLIN, .revents = 0};
-  timespec timeout{};
-  const bool timed = deadline_nanos != kInfiniteFutureNanos;
-  if (timed) timeout = Until(deadline_nanos);
-  const int count = ppoll(items.data(), wait.count + 1, timed ? &timeout : nullptr, nullptr);
+  watch_.Update(*events_, *connection_);
+  ready_.clear();
+  events_->Wait(deadline_nanos, ready_);
   uint32_t ready = 0;
-  for (size_t i = 0; count > 0 && i < wait.count; i++) {
-    if (items[i].revents != 0) ready |= 1u << i;
-  }
+  for (const uint64_t token : ready_) ready |= ConnectionWatch::BitOf(token);
   connection_->Disarm(ready);
-  if (count > 0 && items[wait.count].revents != 0) {
-    uint64_t kicks = 0;
-    (void)!read(kick_.get(), &kicks, sizeof kicks);
-  }
 }
 
 void ClientSession::FlushPending() {

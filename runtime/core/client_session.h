@@ -15,11 +15,12 @@
 #include "absl/status/statusor.h"
 #include "core/adaptive_spin.h"
 #include "core/client_call.h"
+#include "core/connection_watch.h"
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
+#include "transport/event_loop.h"
 #include "transport/transport.h"
-#include "transport/unique_fd.h"
 
 namespace sidecall {
 
@@ -51,7 +52,7 @@ class ClientSession final : private WholeFrameSink {
 
  private:
   ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex, uint64_t max_receive_message,
-                Polling polling, UniqueFd kick);
+                Polling polling, std::unique_ptr<EventLoop> events);
   absl::Status AwaitHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
@@ -75,14 +76,17 @@ class ClientSession final : private WholeFrameSink {
   const std::unique_ptr<Connection> connection_;
   WriteMutex& write_mutex_;
   const uint64_t max_receive_message_;
-  const UniqueFd kick_;  // wakes the sleeping reader when another thread's output waits for room
+  const std::unique_ptr<EventLoop>
+      events_;  // what the reader sleeps on; woken when others' output waits for room
   const bool peer_is_self_;
   Agreement agreement_;
   bool greeted_ = false;
 
   FrameWriter writer_;
   FrameReader frames_;
-  AdaptiveSpin spin_;                  // the reader's
+  AdaptiveSpin spin_;  // the reader's, as is:
+  ConnectionWatch watch_;
+  std::vector<uint64_t> ready_;
   ClientCall* reading_for_ = nullptr;  // the reader's own call
   absl::Status close_status_;
 

@@ -15,14 +15,9 @@ constexpr int64_t kHelloNanos = 10'000'000'000;
 // Without free descriptors nothing can be accepted; another look after this.
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
 
-// Event-loop tokens: listeners below kFirstSession, then a session's id and the number of its wait
-// descriptor.
-constexpr uint64_t kDescriptorsPerSession = 4;
+// The first session's id. Listeners have the event-loop tokens from 1 up: far fewer than the sessions' begin
+// at.
 constexpr uint64_t kFirstSession = 1024;
-
-uint64_t Token(uint64_t session_id, size_t descriptor) {
-  return session_id * kDescriptorsPerSession + descriptor;
-}
 
 class OfferAfterParse final : public FrameServerCall::BeforeHandler {
  public:
@@ -40,7 +35,7 @@ ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
     : dispatcher_(dispatcher),
       options_(options),
       events_(std::move(events)),
-      last_session_id_(kFirstSession / kDescriptorsPerSession),
+      last_session_id_(kFirstSession),
       spin_(options.polling),
       pool_(*this, options.max_handler_threads) {}
 
@@ -74,9 +69,10 @@ void ServeLoop::RunAsReader() {
     if (progress == Progress::kSome) {
       if (!std::exchange(slept, false)) spin_.EndedAwake();
       spin_.Begin();
+      if (!spin_.SleepsAtOnce()) continue;
+    } else if (!hot_.empty() && spin_.Continue()) {
       continue;
     }
-    if (!hot_.empty() && spin_.Continue()) continue;
     const int64_t began = MonotonicNanos();
     Sleep();
     TakeRequests();
@@ -129,13 +125,13 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
       Accept(token - 1);
       continue;
     }
-    auto found = sessions_.find(token / kDescriptorsPerSession);
+    auto found = sessions_.find(ConnectionWatch::IdOf(token));
     if (found == sessions_.end()) continue;
-    found->second.ready |= 1u << (token % kDescriptorsPerSession);
+    found->second.ready |= ConnectionWatch::BitOf(token);
     MakeHot(found->second);
   }
   for (const uint64_t token : ready_) {
-    auto found = sessions_.find(token / kDescriptorsPerSession);
+    auto found = sessions_.find(ConnectionWatch::IdOf(token));
     if (token <= listeners_.size() || found == sessions_.end() || found->second.ready == 0) continue;
     found->second.session->connection().Disarm(std::exchange(found->second.ready, 0));
   }
@@ -174,7 +170,7 @@ bool ServeLoop::ArmHot() {
   size_t armed = 0;
   for (; armed < hot_.size(); armed++) {
     Entry& entry = *hot_[armed];
-    UpdateInterest(entry);
+    entry.watch.Update(*events_, entry.session->connection());
     if (!entry.session->connection().Arm()) break;
     entry.armed = true;
     entry.hot = false;
@@ -182,17 +178,6 @@ bool ServeLoop::ArmHot() {
   const bool all = armed == hot_.size();
   hot_.erase(hot_.begin(), hot_.begin() + static_cast<std::ptrdiff_t>(armed));
   return all;
-}
-
-// Output that waits for room changes what is waited for.
-void ServeLoop::UpdateInterest(Entry& entry) {
-  const WaitDescriptors wanted = entry.session->connection().wait_descriptors();
-  for (size_t i = 0; i < wanted.count; i++) {
-    if (wanted.items[i].events == entry.registered.items[i].events) continue;
-    // Cannot fail: the descriptor is there, and nothing is allocated.
-    (void)events_->Modify(wanted.items[i].fd, wanted.items[i].events, Token(entry.session->id(), i));
-  }
-  entry.registered = wanted;
 }
 
 // -- Connections
@@ -217,13 +202,9 @@ void ServeLoop::Accept(size_t listener_index) {
 void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   const uint64_t id = ++last_session_id_;
   Entry entry;
-  entry.registered = connection->wait_descriptors();
-  for (size_t i = 0; i < entry.registered.count; i++) {
-    absl::Status added =
-        events_->Add(entry.registered.items[i].fd, entry.registered.items[i].events, Token(id, i));
-    if (added.ok()) continue;
-    while (i-- > 0) events_->Remove(entry.registered.items[i].fd, Token(id, i));
-    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", added.ToString().c_str());
+  absl::Status watched = entry.watch.Add(*events_, *connection, id);
+  if (!watched.ok()) {
+    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", watched.ToString().c_str());
     return;
   }
   ServerSession::Host& host = *this;
@@ -252,9 +233,7 @@ void ServeLoop::ReapIfEnded(Entry& entry) {
   const uint64_t id = entry.session->id();
   // The descriptors go at once, so that a dead peer is not reported for ever; the session when its last
   // handler has ended.
-  for (size_t i = 0; i < entry.registered.count; i++)
-    events_->Remove(entry.registered.items[i].fd, Token(id, i));
-  entry.registered.count = 0;
+  entry.watch.Remove(*events_);
   std::erase(hot_, &entry);
   entry.hot = true;  // Never again in hot_: it has nothing to read.
   if (entry.session->HasOpenCalls()) return;

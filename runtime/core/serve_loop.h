@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/adaptive_spin.h"
+#include "core/connection_watch.h"
 #include "core/dispatcher.h"
 #include "core/server_session.h"
 #include "core/worker_pool.h"
@@ -49,7 +50,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
  private:
   struct Entry {
     std::unique_ptr<ServerSession> session;
-    WaitDescriptors registered;  // with the event loop
+    ConnectionWatch watch;
     bool hot = true;
     bool armed = false;
     uint32_t ready = 0;                // wait descriptors reported since it was armed
@@ -73,7 +74,6 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   void RunTimers();
   bool ArmHot();
   void MakeHot(Entry& entry);
-  void UpdateInterest(Entry& entry);
   void TakeRequests();
   void TakeAttention();
   void ApplyDrain();

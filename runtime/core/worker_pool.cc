@@ -8,8 +8,8 @@
 namespace sidecall {
 namespace {
 
-// A handler that still runs at the second look has been running for 2 to 4 ms.
-constexpr std::chrono::milliseconds kTick{2};
+// A handler that still runs at the second look has been running for 3 to 6 ms.
+constexpr std::chrono::milliseconds kTick{3};
 // Looks that find nothing new before the supervisor parks.
 constexpr int kQuietTicks = 4;
 

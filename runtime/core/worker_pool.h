@@ -1,7 +1,7 @@
 // WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that
 // turned out to be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
 //
-// The supervisor looks every other millisecond while handlers run, and sleeps without end when none do.
+// The supervisor looks every 3 ms while handlers run, and sleeps without end when none do.
 #ifndef SIDECALL_CORE_WORKER_POOL_H_
 #define SIDECALL_CORE_WORKER_POOL_H_
 

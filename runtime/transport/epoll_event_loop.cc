@@ -36,8 +36,8 @@ class EpollEventLoop final : public EventLoop {
   void Remove(int fd, uint64_t /*token*/) override { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
   void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) override {
-    std::array<epoll_event, 64> events;
-    const int count = epoll_wait(epoll_.get(), events.data(), events.size(), Milliseconds(deadline_nanos));
+    Events events;
+    const int count = WaitUntil(deadline_nanos, events);
     for (int i = 0; i < count; i++) {
       if (events[i].data.u64 != kWakeToken) ready.push_back(events[i].data.u64);
     }
@@ -61,6 +61,18 @@ class EpollEventLoop final : public EventLoop {
   }
 
  private:
+  using Events = std::array<epoll_event, 64>;
+  int WaitUntil(int64_t deadline_nanos, Events& events) {
+    if (deadline_nanos != 0 && deadline_nanos != kInfiniteFutureNanos && nanoseconds_) {
+      const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0);
+      const timespec timeout{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
+      const int count = epoll_pwait2(epoll_.get(), events.data(), events.size(), &timeout, nullptr);
+      if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+      nanoseconds_ = false;  // A kernel before 5.11, or a sandbox that has not heard of it.
+    }
+    return epoll_wait(epoll_.get(), events.data(), events.size(), Milliseconds(deadline_nanos));
+  }
+
   // Rounded up: to wake a little late is harmless, to wake early would spin.
   static int Milliseconds(int64_t deadline_nanos) {
     if (deadline_nanos == 0) return 0;
@@ -71,6 +83,7 @@ class EpollEventLoop final : public EventLoop {
 
   UniqueFd epoll_;
   UniqueFd wake_;
+  bool nanoseconds_ = true;  // epoll_pwait2 is there; the waiting thread's
 };
 
 }  // namespace

@@ -57,7 +57,8 @@ class IoUringEventLoop final : public EventLoop {
   }
 
   void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) override {
-    // Not when the loop is made: completions interrupt the thread that submitted the poll, and that was the user's.
+    // Not when the loop is made: completions interrupt the thread that submitted the poll, and that was the
+    // user's.
     if (!wake_polled_) wake_polled_ = Add(wake_.get(), POLLIN, kWakeToken).ok();
     io_uring_cqe* cqe = nullptr;
     if (io_uring_peek_cqe(&ring_, &cqe) != 0 && deadline_nanos != 0) {
@@ -139,7 +140,7 @@ class IoUringEventLoop final : public EventLoop {
   bool ring_made_ = false;
   UniqueFd wake_;
   bool wake_polled_ = false;  // the waiting thread's
-  std::mutex mutex_;  // the submission queue and polls_
+  std::mutex mutex_;          // the submission queue and polls_
   std::unordered_map<uint64_t, PollEntry> polls_;
   uint64_t generation_ = 0;
 };

@@ -72,8 +72,8 @@ struct ConnectionLimits {
           // may stay open while others come and go, and takes its place in order at Commit
 };
 
-// What to sleep on after Arm(): at most three descriptors, for ppoll, epoll or io_uring (edge-triggered or
-// not).
+// What to sleep on after Arm(): at most three descriptors, watched edge-triggered by an EventLoop: so that a
+// bell need not be read after each ring.
 struct WaitDescriptors {
   std::array<pollfd, 3> items{};
   size_t count = 0;
@@ -101,8 +101,8 @@ class Connection {
   virtual size_t Poll(FrameSink& sink) = 0;
   // Announces sleep. True: nothing is there, and whatever comes will make a wait descriptor ready.
   virtual bool Arm() = 0;
-  // Ends what Arm announced. Bit i of `ready`: wait descriptor i was reported ready, and is to be read or
-  // looked after.
+  // Ends what Arm announced. Bit i of `ready`: wait descriptor i was reported ready, and is to be looked
+  // after.
   virtual void Disarm(uint32_t ready) = 0;
   // May change with each Flush that left bytes; the descriptors themselves stay those of the connection's
   // whole life.

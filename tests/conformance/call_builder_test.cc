@@ -27,11 +27,6 @@ class BuilderTest : public CallTest {
     return builder.BuildAndStart();
   }
   absl::Status StatusAt(const std::string& where) { return Build({where}).status(); }
-  // Addresses of this kind name a file.
-  bool HasPath() {
-    const Built server = Build({address()});
-    return access((directory().path() + "/server").c_str(), F_OK) == 0;
-  }
   std::string AddressIn(const std::string& directory) const {
     return GetParam().scheme + ":" + directory + "/server" + GetParam().options;
   }
@@ -40,6 +35,9 @@ class BuilderTest : public CallTest {
   TestServiceImpl service_{"inproc:unused", gates_};
 };
 SIDECALL_OVER_ALL_TRANSPORTS(BuilderTest);
+
+class FileAddressTest : public BuilderTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(FileAddressTest, NamesAFile);
 
 TEST_P(BuilderTest, LiveAddress) {
   StartServer();
@@ -74,22 +72,19 @@ TEST_P(BuilderTest, UnknownOption) {
   EXPECT_TRUE(Says(status, "colour"));
 }
 
-TEST_P(BuilderTest, MissingDirectory) {
-  if (!HasPath()) GTEST_SKIP() << "its addresses are no files";
+TEST_P(FileAddressTest, MissingDirectory) {
   const absl::Status status = StatusAt(AddressIn(directory().path() + "/missing"));
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kNotFound));
   EXPECT_TRUE(Says(status, "missing"));
 }
 
-TEST_P(BuilderTest, PathTooLong) {
-  if (!HasPath()) GTEST_SKIP() << "its addresses are no files";
+TEST_P(FileAddressTest, PathTooLong) {
   const absl::Status status = StatusAt(AddressIn("/tmp/" + std::string(110, 'x')));
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument));
   EXPECT_TRUE(Says(status, "107")) << "the limit";
 }
 
-TEST_P(BuilderTest, SomethingElseIsThere) {
-  if (!HasPath()) GTEST_SKIP() << "its addresses are no files";
+TEST_P(FileAddressTest, SomethingElseIsThere) {
   const std::string path = directory().path() + "/server";
   std::ofstream(path) << "precious";
   EXPECT_TRUE(HasCode(StatusAt(address()), absl::StatusCode::kAlreadyExists));
@@ -99,8 +94,7 @@ TEST_P(BuilderTest, SomethingElseIsThere) {
   ASSERT_EQ(unlink(path.c_str()), 0);
 }
 
-TEST_P(BuilderTest, NoPermission) {
-  if (!HasPath()) GTEST_SKIP() << "its addresses are no files";
+TEST_P(FileAddressTest, NoPermission) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   ASSERT_EQ(chmod(directory().path().c_str(), 0755), 0);
   auto child = Child::Start({"listen", "54321", address()});

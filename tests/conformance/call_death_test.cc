@@ -14,10 +14,18 @@ class DeathTest : public CallTest {
  protected:
   void SetUp() override { StartServer(); }
 };
-SIDECALL_OVER_ALL_TRANSPORTS(DeathTest);
+SIDECALL_OVER_TRANSPORTS_WHERE(DeathTest, InTwoProcesses);
+
+// The client that dies is a process of its own.
+class ClientDeathTest : public DeathTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ClientDeathTest, [](const Setup& setup) {
+  return InOneProcess(setup) && MayLeaveTheProcess(setup);
+});
+
+class ChannelLifeTest : public DeathTest {};
+SIDECALL_OVER_ALL_TRANSPORTS(ChannelLifeTest);
 
 TEST_P(DeathTest, ServerIsKilledInAHandler) {
-  if (!other_process()) GTEST_SKIP() << "the server to be killed is this process";
   ExpectRemains();
   const TestService::Stub stub = NewStub();
   std::vector<std::future<absl::Status>> sleepers;
@@ -35,7 +43,6 @@ TEST_P(DeathTest, ServerIsKilledInAHandler) {
 
 // What it leaves behind does not keep the next one from listening there, nor the channel from finding it.
 TEST_P(DeathTest, KilledServersAddressIsTakenOver) {
-  if (!other_process()) GTEST_SKIP() << "the server to be killed is this process";
   const TestService::Stub stub = NewStub();
   EXPECT_TRUE(Echoes(stub, 1));
   server().Kill();
@@ -51,8 +58,7 @@ TEST_P(DeathTest, KilledServersAddressIsTakenOver) {
   EXPECT_TRUE(Echoes(stub, 2));
 }
 
-TEST_P(DeathTest, ClientIsKilledMidCall) {
-  if (!other_process()) GTEST_SKIP() << "the client is in another process here anyway";
+TEST_P(ClientDeathTest, ClientIsKilledMidCall) {
   for (int round = 1; round <= 3; round++) {
     auto client = Child::Start({"sleep", address(), "never-opened"});
     ASSERT_NE(client, nullptr);
@@ -65,7 +71,6 @@ TEST_P(DeathTest, ClientIsKilledMidCall) {
 
 // Clients and server in three processes, and one client dies: the others do not notice.
 TEST_P(DeathTest, OtherClientsDoNotNotice) {
-  if (!other_process()) GTEST_SKIP() << "needs a server of its own process";
   auto client = Child::Start({"echo", address()});
   auto doomed = Child::Start({"sleep", address(), "never-opened"});
   ASSERT_TRUE(client != nullptr && doomed != nullptr);
@@ -81,7 +86,7 @@ TEST_P(DeathTest, OtherClientsDoNotNotice) {
 }
 
 // A channel that goes away with its process or alone is an end like any other.
-TEST_P(DeathTest, ChannelsComeAndGo) {
+TEST_P(ChannelLifeTest, ChannelsComeAndGo) {
   for (int round = 0; round < Scaled(50); round++) {
     const TestService::Stub stub = NewStub();
     EXPECT_TRUE(EchoesPayload(stub, 20000, static_cast<uint64_t>(round)));

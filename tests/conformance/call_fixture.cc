@@ -44,6 +44,28 @@ std::vector<Setup> AllSetups() {
   return setups;
 }
 
+std::vector<Setup> SetupsWhere(Wanted wanted) {
+  std::vector<Setup> setups = AllSetups();
+  std::erase_if(setups, [wanted](const Setup& setup) { return !wanted(setup); });
+  return setups;
+}
+
+bool InOneProcess(const Setup& setup) {
+  return setup.place == Place::kSameProcess;
+}
+
+bool InTwoProcesses(const Setup& setup) {
+  return setup.place == Place::kOtherProcess;
+}
+
+bool MayLeaveTheProcess(const Setup& setup) {
+  return !StaysInProcess(setup.scheme);
+}
+
+bool NamesAFile(const Setup& setup) {
+  return setup.scheme != "unix-abstract" && !StaysInProcess(setup.scheme);
+}
+
 std::string SetupName(const testing::TestParamInfo<Setup>& info) {
   return info.param.name;
 }

@@ -31,11 +31,20 @@ struct Setup {
 // Every registered transport, twice. One that cannot leave the process is left out of the second round, with
 // a note.
 std::vector<Setup> AllSetups();
+// Those of them for which a behaviour makes sense at all.
+using Wanted = bool (*)(const Setup& setup);
+std::vector<Setup> SetupsWhere(Wanted wanted);
+bool InOneProcess(const Setup& setup);
+bool InTwoProcesses(const Setup& setup);
+bool MayLeaveTheProcess(const Setup& setup);
+bool NamesAFile(const Setup& setup);
 std::string SetupName(const testing::TestParamInfo<Setup>& info);
 void PrintTo(const Setup& setup, std::ostream* out);
 
 #define SIDECALL_OVER_ALL_TRANSPORTS(suite) \
   INSTANTIATE_TEST_SUITE_P(Over, suite, testing::ValuesIn(AllSetups()), SetupName)
+#define SIDECALL_OVER_TRANSPORTS_WHERE(suite, wanted) \
+  INSTANTIATE_TEST_SUITE_P(Over, suite, testing::ValuesIn(SetupsWhere(wanted)), SetupName)
 
 class CallTest : public testing::TestWithParam<Setup> {
  protected:

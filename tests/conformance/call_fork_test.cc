@@ -86,8 +86,10 @@ TEST_P(ForkTest, WhileCallsAreInFlight) {
   EXPECT_TRUE(Echoes(stub, 1));
 }
 
-TEST_P(ForkTest, NewChannelInTheChild) {
-  if (GetParam().scheme == "inproc") GTEST_SKIP() << "the server is not in the child's process";
+class ForkedChannelTest : public ForkTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ForkedChannelTest, MayLeaveTheProcess);
+
+TEST_P(ForkedChannelTest, NewChannelInTheChild) {
   StartServer();
   EXPECT_TRUE(Echoes(NewStub(), 1));
   const auto work = [&]() -> std::string {

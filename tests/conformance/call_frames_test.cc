@@ -195,9 +195,10 @@ TEST_P(FramesTest, SplitFrames) {
   const auto piece = [](uint32_t whole, std::string_view bytes) {
     std::string body(reinterpret_cast<const char*>(&whole), sizeof whole);
     body += bytes;
-    return FrameOf(FrameType::kStart,
-                   FrameFlags::kMore | FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose,
-                   1 << 16, body);
+    return FrameOf(
+        FrameType::kStart,
+        FrameFlags::kMore | FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose, 1 << 16,
+        body);
   };
   const auto more = [](uint8_t flags, std::string_view bytes) {
     return FrameOf(FrameType::kContinuation, flags, 1 << 16, bytes);

@@ -30,8 +30,10 @@ TEST_P(IdentityTest, EachKnowsTheOther) {
             absl::StrCat("uid ", geteuid(), ", gid ", getegid(), ", pid ", server().pid()));
 }
 
-TEST_P(IdentityTest, AnotherUser) {
-  if (!other_process()) GTEST_SKIP() << "another user is another process";
+class OtherUserTest : public IdentityTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(OtherUserTest, InTwoProcesses);
+
+TEST_P(OtherUserTest, AnotherUser) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
   constexpr char kUser[] = "54321";
   const std::string path = directory().path() + "/server";

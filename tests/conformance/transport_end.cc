@@ -1,6 +1,6 @@
 #include "tests/conformance/transport_end.h"
 
-#include <poll.h>
+#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cstring>
@@ -39,16 +39,24 @@ size_t End::Poll() {
 
 bool End::Sleep(int64_t deadline_nanos) {
   if (!connection_->Arm()) return MonotonicNanos() < deadline_nanos;
-  WaitDescriptors wait = connection_->wait_descriptors();
-  const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0);
-  const timespec timeout{.tv_sec = left / 1'000'000'000, .tv_nsec = left % 1'000'000'000};
-  const int count = ppoll(wait.items.data(), wait.count, &timeout, nullptr);
-  uint32_t ready = 0;
-  for (size_t i = 0; count > 0 && i < wait.count; i++) {
-    if (wait.items[i].revents != 0) ready |= 1u << i;
+  const WaitDescriptors wait = connection_->wait_descriptors();
+  const bool first = events_ == nullptr;
+  if (first) events_ = *MakeEpollEventLoop();
+  for (size_t i = 0; i < wait.count; i++) {
+    const pollfd& item = wait.items[i];
+    if (first) {
+      EXPECT_TRUE(events_->Add(item.fd, item.events, i + 1).ok());
+    } else if (item.events != watched_.items[i].events) {
+      EXPECT_TRUE(events_->Modify(item.fd, item.events, i + 1).ok());
+    }
   }
+  watched_ = wait;
+  std::vector<uint64_t> tokens;
+  events_->Wait(deadline_nanos, tokens);
+  uint32_t ready = 0;
+  for (const uint64_t token : tokens) ready |= 1u << (token - 1);
   connection_->Disarm(ready);
-  return count > 0;
+  return MonotonicNanos() < deadline_nanos;
 }
 
 bool End::Await(const std::function<bool()>& done, int64_t deadline_nanos) {

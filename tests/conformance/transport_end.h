@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "transport/clock.h"
+#include "transport/event_loop.h"
 #include "transport/transport.h"
 
 namespace sidecall {
@@ -63,6 +64,8 @@ class End final : private FrameSink {
   void OnClosed(const absl::Status& status) override;
 
   std::unique_ptr<Connection> connection_;
+  std::unique_ptr<EventLoop> events_;  // made when first needed
+  WaitDescriptors watched_;
   std::mutex write_mutex_;
 };
 

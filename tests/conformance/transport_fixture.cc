@@ -56,7 +56,6 @@ void TransportTest::SetUp() {
   auto address = Address::Parse(known->address(dir_.path()));
   ASSERT_TRUE(address.ok()) << address.status();
   address_ = *address;
-  crosses_processes_ = known->crosses_processes;
 }
 
 std::unique_ptr<Listener> TransportTest::Listen() {
@@ -88,6 +87,15 @@ std::string NameOfTransport(const testing::TestParamInfo<const Transport*>& info
 std::vector<const Transport*> TransportsToTest() {
   std::vector<const Transport*> all;
   for (const auto& transport : AllTransports()) all.push_back(transport.get());
+  return all;
+}
+
+std::vector<const Transport*> TransportsAcrossProcesses() {
+  std::vector<const Transport*> all = TransportsToTest();
+  std::erase_if(all, [](const Transport* transport) {
+    const TransportUnderTest* known = FindTransportUnderTest(transport->scheme());
+    return known != nullptr && !known->crosses_processes;
+  });
   return all;
 }
 

@@ -40,7 +40,6 @@ class TransportTest : public testing::TestWithParam<const Transport*> {
 
   TempDir dir_;
   Address address_;
-  bool crosses_processes_ = false;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<End> client_;
   std::unique_ptr<End> server_;
@@ -53,6 +52,8 @@ inline void PrintTo(const Transport* transport, std::ostream* out) {
 // "unix_abstract", for the names of tests.
 std::string NameOfTransport(const testing::TestParamInfo<const Transport*>& info);
 std::vector<const Transport*> TransportsToTest();
+// Without those that stay within one process by their nature.
+std::vector<const Transport*> TransportsAcrossProcesses();
 
 }  // namespace sidecall
 

@@ -13,10 +13,6 @@ namespace {
 
 class TransportAcrossProcesses : public TransportTest {
  protected:
-  void SetUp() override {
-    ASSERT_NO_FATAL_FAILURE(TransportTest::SetUp());
-    if (!crosses_processes_) GTEST_SKIP() << transport().scheme() << " stays within one process";
-  }
   // A connection that the child made to us.
   void AcceptChild() {
     listener_ = Listen();
@@ -148,7 +144,7 @@ TEST_P(TransportAcrossProcesses, LiveAddressIsNotStolen) {
   ASSERT_NO_FATAL_FAILURE(Connect());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, TransportAcrossProcesses, testing::ValuesIn(TransportsToTest()),
+INSTANTIATE_TEST_SUITE_P(All, TransportAcrossProcesses, testing::ValuesIn(TransportsAcrossProcesses()),
                          NameOfTransport);
 
 }  // namespace

@@ -13,7 +13,7 @@ namespace {
 // The core splits larger messages: the peer copies the first piece out while the next is being serialized.
 constexpr size_t kMaxFrame = (16u << 10) - kRecordHeaderBytes;
 
-constexpr uint32_t kBellReady = 1u << 0;
+// Of what Disarm is told. The bell is never read: it is watched edge-triggered, and every ring is an edge.
 constexpr uint32_t kLifeLineReady = 1u << 1;
 
 void Ring(int bell) {
@@ -88,10 +88,6 @@ bool ShmConnection::Arm() {
 
 void ShmConnection::Disarm(uint32_t ready) {
   consumer_.Disarm();
-  if ((ready & kBellReady) != 0) {
-    uint64_t rings = 0;
-    (void)!read(own_bell_, &rings, sizeof rings);
-  }
   if ((ready & kLifeLineReady) != 0 && LifeLineHungUp()) Note(kHungUp);
 }
 

@@ -175,8 +175,8 @@ size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
   return fed;
 }
 
-// One recv. False where there was nothing; `drained` where the socket has no more.
-bool UnixConnection::ReceiveMore(FrameSink& sink, bool& drained) {
+// One recv. False where there was nothing, or the end.
+bool UnixConnection::ReceiveMore(FrameSink& sink) {
   MakeRoom(end_ - begin_ + kHeaderBytes);
   const size_t room = input_.capacity - end_;
   ssize_t received = 0;
@@ -185,10 +185,8 @@ bool UnixConnection::ReceiveMore(FrameSink& sink, bool& drained) {
   } while (received < 0 && errno == EINTR);
   if (received > 0) {
     end_ += static_cast<size_t>(received);
-    drained = static_cast<size_t>(received) < room;
     return true;
   }
-  drained = true;
   if (received < 0 && errno == EAGAIN) return false;
   absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
   if (received < 0 && errno != ECONNRESET) why = ErrnoStatus(errno, "recv");
@@ -201,8 +199,8 @@ size_t UnixConnection::Poll(FrameSink& sink) {
   bool stop = false;
   size_t fed = begin_ < end_ ? FeedFrames(sink, stop) : 0;
   if (stop || fed > 0) return fed;
-  bool drained = false;
-  maybe_readable_ = ReceiveMore(sink, drained) && !drained;
+  // Until recv finds nothing: behind the bytes there may be the end, which the same edge has told.
+  maybe_readable_ = ReceiveMore(sink);
   if (!reported_closed_ && begin_ < end_) fed += FeedFrames(sink, stop);
   return fed;
 }

@@ -47,7 +47,7 @@ class UnixConnection final : public Connection {
   void RecycleChunk(Chunk chunk);
   size_t FeedFrames(FrameSink& sink, bool& stop);
   void MakeRoom(size_t frame_bytes);
-  bool ReceiveMore(FrameSink& sink, bool& drained);
+  bool ReceiveMore(FrameSink& sink);
   void ReportClosed(FrameSink& sink, const absl::Status& why);
 
   UniqueFd socket_;

@@ -1,0 +1,42 @@
+// ConnectionWatch: a connection's wait descriptors, as an event loop watches them. Their tokens are
+// TokenOf(id, 0), TokenOf(id, 1), ...
+//
+// Thread-safety: the thread with the connection's reader role.
+#ifndef SIDECALL_CORE_CONNECTION_WATCH_H_
+#define SIDECALL_CORE_CONNECTION_WATCH_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "transport/event_loop.h"
+#include "transport/transport.h"
+
+namespace sidecall {
+
+class ConnectionWatch {
+ public:
+  static uint64_t TokenOf(uint64_t id, size_t descriptor) { return id * kDescriptors + descriptor; }
+  static uint64_t IdOf(uint64_t token) { return token / kDescriptors; }
+  // The bit of `token` in what Connection::Disarm takes.
+  static uint32_t BitOf(uint64_t token) { return 1u << (token % kDescriptors); }
+
+  // Adds the descriptors of `connection`; all, or none where that fails. `id` must not be 0.
+  absl::Status Add(EventLoop& events, const Connection& connection, uint64_t id);
+  // Output that waits for room changes what is waited for: call it before each sleep.
+  void Update(EventLoop& events, const Connection& connection);
+  // Idempotent.
+  void Remove(EventLoop& events) { RemoveFirst(events, std::exchange(watched_.count, 0)); }
+
+ private:
+  static constexpr uint64_t kDescriptors = 4;
+  static_assert(kDescriptors >= WaitDescriptors{}.items.size());
+  void RemoveFirst(EventLoop& events, size_t count);
+
+  uint64_t id_ = 0;
+  WaitDescriptors watched_;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_CONNECTION_WATCH_H_
