@@ -102,20 +102,35 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
   if (place.spilled == nullptr) {
     connection_.Commit(place.slot, header);
   } else {
+    if (header.type == FrameType::kEnd) pending_ends_.fetch_add(1, std::memory_order_relaxed);
     pending_.push_back({.header = header, .body = std::move(place.spilled)});
     pending_left_.store(true, std::memory_order_release);
   }
 }
 
+void FrameWriter::KeepControl(const FrameHeader& header) {
+  pending_left_.store(true, std::memory_order_release);
+  for (FrameHeader& kept : pending_control_) {
+    if (kept.type != header.type || kept.stream != header.stream) continue;
+    kept.argument = header.type == FrameType::kWindow ? kept.argument + header.argument : header.argument;
+    return;
+  }
+  pending_control_.push_back(header);
+}
+
 void FrameWriter::Send(Lock& lock, const FrameHeader& header, std::string_view head,
                        const internal::MessageSource* message, size_t message_size) {
   const size_t size = head.size() + message_size;
-  if (size > limits_.inline_slot || !pending_.empty()) [[unlikely]] {
+  if (size > limits_.inline_slot || (!pending_.empty() && header.lane == Lane::kData)) [[unlikely]] {
     SendLarge(lock, header, head, message, size);
     return;
   }
   const Slot slot = connection_.Reserve(size, header.lane);
   if (slot.body == nullptr) [[unlikely]] {
+    if (header.lane == Lane::kControl && size == 0) {
+      KeepControl(header);
+      return;
+    }
     Place place = Spilled(size);
     Fill(place.body(), head, message);
     Commit(std::move(place), WithLength(header, size));
@@ -125,7 +140,7 @@ void FrameWriter::Send(Lock& lock, const FrameHeader& header, std::string_view h
   connection_.Commit(slot, WithLength(header, size));
 }
 
-// Large, or behind others that wait for room.
+// Large, or data behind others that wait for room.
 void FrameWriter::SendLarge(Lock& lock, const FrameHeader& header, std::string_view head,
                             const internal::MessageSource* message, size_t size) {
   if (size > limits_.max_frame) {
@@ -152,16 +167,23 @@ void FrameWriter::SendFragments(Lock& lock, const FrameHeader& header, std::stri
 }
 
 void FrameWriter::Flush(const Lock& /*lock*/) {
+  while (!pending_control_.empty()) {
+    const Slot slot = connection_.Reserve(0, Lane::kControl);
+    if (slot.body == nullptr) break;
+    connection_.Commit(slot, pending_control_.front());
+    pending_control_.erase(pending_control_.begin());
+  }
   while (!pending_.empty()) {
     Pending& next = pending_.front();
     const Slot slot = connection_.Reserve(next.header.length, next.header.lane);
     if (slot.body == nullptr) break;
     std::memcpy(slot.body, next.body.get(), next.header.length);
     connection_.Commit(slot, next.header);
+    if (next.header.type == FrameType::kEnd) pending_ends_.fetch_sub(1, std::memory_order_relaxed);
     pending_.pop_front();
   }
   const bool all_sent = connection_.Flush();
-  const bool left = !all_sent || !pending_.empty();
+  const bool left = !all_sent || !pending_.empty() || !pending_control_.empty();
   if (left != pending_left_.load(std::memory_order_relaxed))
     pending_left_.store(left, std::memory_order_release);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "core/write_mutex.h"
 #include "sidecall/internal/message.h"
@@ -39,6 +40,9 @@ class FrameWriter {
   // True where something waits for room: Flush again when the connection says so.
   bool has_pending() const { return pending_left_.load(std::memory_order_acquire); }
 
+  // END frames that wait for room: streams that the peer cannot know to have ended.
+  size_t pending_ends() const { return pending_ends_.load(std::memory_order_relaxed); }
+
  private:
   class FragmentStream;
 
@@ -56,6 +60,7 @@ class FrameWriter {
   Place Reserve(size_t size, Lane lane);
   static Place Spilled(size_t size);
   void Commit(Place place, const FrameHeader& header);
+  void KeepControl(const FrameHeader& header);
   void SendLarge(Lock& lock, const FrameHeader& header, std::string_view head,
                  const internal::MessageSource* message, size_t size);
   void SendFragments(Lock& lock, const FrameHeader& header, std::string_view head,
@@ -64,6 +69,9 @@ class FrameWriter {
   Connection& connection_;
   const ConnectionLimits limits_;
   std::deque<Pending> pending_;  // in order of commit
+  // Control frames without room: state, not a queue. One a type and stream, however many were sent.
+  std::vector<FrameHeader> pending_control_;
+  std::atomic<size_t> pending_ends_{0};
   std::atomic<bool> pending_left_{false};
 };
 

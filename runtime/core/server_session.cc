@@ -122,6 +122,10 @@ absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_
 }
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
+  if (writer_.pending_ends() >= options_.max_calls_per_connection) {
+    return absl::DataLossError(absl::StrCat("the client begins calls and reads no answers: ",
+                                            options_.max_calls_per_connection, " wait for it"));
+  }
   const uint32_t index = StreamIndex(header.stream);
   if (index >= options_.max_calls_per_connection) {
     Refuse(header.stream,

@@ -304,6 +304,27 @@ TEST_P(FramesTest, PingIsAnswered) {
   EXPECT_EQ(pong->header.argument, ping.argument);
 }
 
+// What waits for a client that does not read is bounded: its pongs are one, its answers as many as it may
+// have calls.
+TEST_P(FramesTest, ClientThatNeverReads) {
+  RawPeer pinging(path());
+  ASSERT_TRUE(pinging.SayHello());
+  const std::string ping = FrameOf(FrameType::kPing, 0, 0, "");
+  std::string pings;
+  for (int i = 0; i < 1000; i++) pings += ping;
+  for (int i = 0; i < 300; i++) pinging.SendBytes(pings);
+  EXPECT_TRUE(Echoes(*stub_, 1));
+  EXPECT_TRUE(pinging.ReceiveFrame().has_value()) << "it is no violation yet";
+
+  RawPeer calling(path());
+  ASSERT_TRUE(calling.SayHello());
+  const std::string payload = "\x0a\x80\x08" + std::string(1024, 'x');
+  const std::string start = RawPeer::Start(1 << 16, kEcho, payload);
+  bool refused = false;
+  for (int i = 0; i < 100'000 && !refused; i++) refused = !calling.SendBytes(start);
+  EXPECT_TRUE(refused) << "100 MB of answers that nobody reads";
+}
+
 // Clocks and deadlines at the ends of their range are numbers like any other.
 TEST_P(FramesTest, ExtremeClocks) {
   for (const int64_t clock : {int64_t{0}, int64_t{1}, std::numeric_limits<int64_t>::max()}) {

@@ -68,12 +68,13 @@ bool RawPeer::SayHello(const sidecall::Hello& hello) {
   return answer.has_value() && answer->header.type == FrameType::kHello;
 }
 
-void RawPeer::SendBytes(std::string_view bytes) const {
+bool RawPeer::SendBytes(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) return;  // The server hung up, as tests want it to.
+    if (sent < 0) return false;
     bytes.remove_prefix(static_cast<size_t>(sent));
   }
+  return true;
 }
 
 void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {

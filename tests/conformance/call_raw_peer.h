@@ -27,7 +27,8 @@ class RawPeer {
   bool connected() const { return connected_; }
   // Sends this side's hello and takes the server's. False where there is none.
   bool SayHello(const sidecall::Hello& hello = Greeting());
-  void SendBytes(std::string_view bytes) const;
+  // False where the server hung up.
+  bool SendBytes(std::string_view bytes) const;
   // The header's length is set.
   void SendFrame(sidecall::FrameHeader header, std::string_view body) const;
   // The next frame; nothing where the server has hung up, or is silent for kPatience.

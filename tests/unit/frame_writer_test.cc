@@ -197,6 +197,38 @@ TEST_F(FrameWriterTest, ControlWithoutRoomWaitsToo) {
   EXPECT_THAT(SentStreams(), testing::ElementsAre(7));
 }
 
+TEST_F(FrameWriterTest, ControlWithoutRoomIsStateNotAQueue) {
+  connection_.room = 0;
+  const auto send = [&](FrameType type, uint32_t stream, uint64_t argument) {
+    FrameHeader header = Header(stream, type, Lane::kControl);
+    header.argument = argument;
+    Send(header, {}, "");
+  };
+  for (uint64_t i = 1; i <= 1000; i++) {
+    send(FrameType::kPong, 0, i);
+    send(FrameType::kWindow, 7, i);
+    send(FrameType::kCancel, 7, 0);
+    send(FrameType::kCancel, 8, 0);
+  }
+  connection_.room = 99;
+  Flush();
+  ASSERT_THAT(SentStreams(), testing::ElementsAre(0, 7, 7, 8));
+  EXPECT_EQ(connection_.sent[0].header.argument, 1000u) << "the last";
+  EXPECT_EQ(connection_.sent[1].header.argument, 500500u) << "the sum";
+  EXPECT_FALSE(writer_.has_pending());
+}
+
+TEST_F(FrameWriterTest, EndsThatWaitAreCounted) {
+  connection_.room = 1;
+  for (uint32_t stream = 1; stream <= 3; stream++) Send(Header(stream, FrameType::kEnd), {}, "message");
+  Send(Header(4), {}, "no end");
+  Send(Header(5, FrameType::kEnd), {}, Pattern(3 * kMaxFrame));
+  EXPECT_EQ(writer_.pending_ends(), 3u);
+  connection_.room = 99;
+  Flush();
+  EXPECT_EQ(writer_.pending_ends(), 0u);
+}
+
 TEST_F(FrameWriterTest, SplitFrameWithoutRoomHalfWayArrivesWhole) {
   for (size_t room = 0; room <= 5; room++) {
     connection_.sent.clear();
