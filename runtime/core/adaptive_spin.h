@@ -26,6 +26,7 @@ class AdaptiveSpin {
   void Begin() {
     iterations_ = 0;
     started_nanos_ = 0;
+    now_nanos_ = 0;
   }
   // This wait is not to poll at all: even the first look is better left to the sleep, which ends at once
   // where something is there.

@@ -16,7 +16,7 @@ uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& contex
   generation_ = generation_ == UINT16_MAX ? 1 : generation_ + 1;
   const uint32_t stream = generation_ << 16 | index_;
   stream_.store(stream, std::memory_order_relaxed);
-  method_ = &method;
+  method_.store(&method, std::memory_order_relaxed);
   context_ = &context;
   reply_ = &reply;
   wake_.store(kAwake, std::memory_order_relaxed);
@@ -53,6 +53,11 @@ void ClientCall::FinishClaimed(bool own) {
 absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message,
                                       bool own) {
   if (!Claim(own)) return absl::OkStatus();
+  if (stream() != header.stream) [[unlikely]] {
+    // Found by its stream, and begun anew before it was claimed: the server answered a call twice.
+    Unclaim();
+    return absl::DataLossError(absl::StrCat("the server answered stream ", header.stream, " twice"));
+  }
   absl::Status decoded;
   if (header.has(FrameFlags::kMetadata)) {
     decoded = TakeMetadata(body, context_->mutable_server_initial_metadata());
@@ -65,16 +70,20 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
   if (decoded.ok() && !body.empty() && !header.has(FrameFlags::kMessage)) {
     decoded = absl::DataLossError("bytes that are of no section");
   }
-  if (!decoded.ok()) {
+  if (absl::IsResourceExhausted(decoded)) {
+    status_ =
+        std::exchange(decoded, absl::OkStatus());  // More metadata than is taken: no fault of the frame's.
+  } else if (!decoded.ok()) {
     status_ = absl::UnavailableError(absl::StrCat("the server's answer is malformed: ", decoded.message()));
   } else if (status_.ok() && body.size() > max_message) {
-    status_ = ReplyTooLarge(body.size(), max_message);
+    status_ = ReplyTooLarge(method(), body.size(), max_message);
   } else if (status_.ok() &&
              (!header.has(FrameFlags::kMessage) || !reply_->Parse(body.data(), body.size()))) {
-    status_ = absl::InternalError(absl::StrCat(
-        "the reply to ", std::string(method_->full_name()),
-        header.has(FrameFlags::kMessage) ? " cannot be parsed: is the server built from another .proto?"
-                                         : " has no message"));
+    status_ = absl::InternalError(
+        absl::StrCat("the reply to ", std::string(method().full_name()),
+                     header.has(FrameFlags::kMessage)
+                         ? " cannot be parsed: is the server built from another .proto, or a string no UTF-8?"
+                         : " has no message"));
   }
   FinishClaimed(own);
   return decoded;
@@ -88,10 +97,12 @@ void ClientCall::Fail(const absl::Status& status, bool own) {
 }
 
 bool ClientCall::Abandon() {
-  State expected = State::kWaiting;
-  if (state_.compare_exchange_strong(expected, State::kAbandoned, std::memory_order_acq_rel)) return true;
-  while (!done()) std::this_thread::yield();  // Another thread is parsing the reply right now.
-  return false;
+  for (;;) {
+    State expected = State::kWaiting;
+    if (state_.compare_exchange_strong(expected, State::kAbandoned, std::memory_order_acq_rel)) return true;
+    if (expected == State::kDone) return false;
+    std::this_thread::yield();  // Another thread is parsing the reply right now.
+  }
 }
 
 void ClientCall::Sleep(int64_t deadline_nanos) {

@@ -34,6 +34,9 @@ class ClientCall {
 
   // -- The caller's -----------------------------------------------------------------------------------------
   bool done() const { return state_.load(std::memory_order_acquire) == State::kDone; }
+  // The same after AnnounceSleep: in one order with it, and with the reader's look at whether this caller
+  // sleeps.
+  bool done_after_announcing() const { return state_.load(std::memory_order_seq_cst) == State::kDone; }
   // Leaves before the end. False: the end has come in between, and done() will be true at once. The object
   // stays in use until the server has answered: its index must not be used again before.
   bool Abandon();
@@ -45,7 +48,7 @@ class ClientCall {
   bool WakeToRead();
 
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
-  const internal::Method& method() const { return *method_; }
+  const internal::Method& method() const { return *method_.load(std::memory_order_relaxed); }
 
  private:
   enum class State : uint32_t { kFree, kWaiting, kCompleting, kDone, kAbandoned };
@@ -56,13 +59,15 @@ class ClientCall {
   // ended.
   bool Claim(bool own);
   void FinishClaimed(bool own);
+  // Gives it back: the frame was another generation's.
+  void Unclaim() { state_.store(State::kWaiting, std::memory_order_release); }
 
   const uint32_t index_;
   uint32_t generation_ = 0;
   std::atomic<uint32_t> stream_{0};
   std::atomic<State> state_{State::kFree};
   std::atomic<uint32_t> wake_{kAwake};
-  const internal::Method* method_ = nullptr;
+  std::atomic<const internal::Method*> method_{nullptr};  // a stale answer may ask for it at any time
   ClientContext* context_ = nullptr;
   internal::MessageTarget* reply_ = nullptr;
   absl::Status status_;

@@ -25,11 +25,11 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
                              uint64_t max_receive_message, Polling polling, std::unique_ptr<EventLoop> events)
     : connection_(std::move(connection)),
       write_mutex_(write_mutex),
-      max_receive_message_(max_receive_message),
+      max_receive_message_(std::min<uint64_t>(max_receive_message, INT32_MAX)),
       events_(std::move(events)),
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
-      frames_(*connection_, *this, max_receive_message + kMaxMetadataBytes, kMaxCalls),
+      frames_(*connection_, *this, max_receive_message_ + kMaxHeadBytes, kMaxCalls),
       spin_(polling) {
   spin_.SetPeer(connection_->peer().pid);
 }
@@ -50,6 +50,7 @@ absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_p
   if (!greeted.ok()) return greeted;
   const Hello& peer = session->agreement_.peer;
   session->calls_ = std::vector<std::atomic<ClientCall*>>(std::min(peer.max_calls, kMaxCalls));
+  session->last_start_nanos_ = CoarseMonotonicNanos();
   session->method_known_ = std::vector<std::atomic<bool>>(std::min(peer.max_method_ids, kMaxMethodIds));
   return session;
 }
@@ -65,6 +66,14 @@ absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
     SleepUntilReadable(deadline_nanos);
   }
   return greeted_ ? absl::OkStatus() : close_status_;
+}
+
+void ClientSession::LookAround() {
+  if (!TakeReaderRole()) return;
+  SleepUntilReadable(0);
+  while (frames_.Poll() > 0) {
+  }
+  HandReaderRoleOn(true);
 }
 
 bool ClientSession::Unused() const {
@@ -102,10 +111,9 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
                      ". Send less, or raise the server's max_receive_message_bytes")));
   }
   ClientCall* call = FreeCall();
-  if (call == nullptr && TakeReaderRole()) {
+  if (call == nullptr) {
     // Calls that were given up end when the server's answers are read, and nobody may be reading.
-    frames_.Poll();
-    HandReaderRoleOn(true);
+    LookAround();
     call = FreeCall();
   }
   if (call == nullptr) {
@@ -197,7 +205,7 @@ void ClientSession::SleepAsFollower(ClientCall& call, int64_t deadline_nanos) {
   call.AnnounceSleep();
   // Pairs with HandReaderRoleOn and ClientCall::FinishClaimed: either they see us asleep, or we see what they
   // did.
-  if (reader_.load(std::memory_order_seq_cst) && !call.done()) call.Sleep(deadline_nanos);
+  if (reader_.load(std::memory_order_seq_cst) && !call.done_after_announcing()) call.Sleep(deadline_nanos);
   call.CancelSleep();
   followers_.fetch_sub(1, std::memory_order_seq_cst);
 }
@@ -211,8 +219,10 @@ bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
   for (bool look = !spin_.SleepsAtOnce(); !call.done(); look = true) {
     const size_t frames = look ? frames_.Poll() : 0;
     if (writer_.has_pending()) FlushPending();
-    if (frames > 0 || call.done()) continue;
-    if (look && spin_.Continue()) {
+    if (call.done()) continue;
+    if (frames > 0) {
+      if (deadline_nanos == kInfiniteFutureNanos) continue;
+    } else if (look && spin_.Continue()) {
       if (deadline_nanos > spin_.now_nanos()) continue;
     } else {
       HandlerScope::AboutToBlock();
@@ -253,6 +263,7 @@ void ClientSession::SendCancel(FrameWriter::Lock& lock, uint32_t stream) {
   header.stream = stream;
   writer_.Send(lock, header, {}, nullptr, 0);
   writer_.Flush(lock);
+  if (writer_.has_pending()) events_->Wake();  // The reader, if one sleeps, waits for room as well.
 }
 
 absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_view body) {
@@ -291,16 +302,30 @@ absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view 
   return call->CompleteWith(header, body, max_receive_message_, call == reading_for_);
 }
 
+absl::Status ClientSession::OnSplitBegins(const FrameHeader& header) {
+  if (header.type == FrameType::kEnd && CallOf(header.stream) != nullptr) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the server sent pieces of a frame of type ",
+                                          static_cast<int>(header.type), " on stream ", header.stream,
+                                          ", where they have no place"));
+}
+
 void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
   ClientCall* call = CallOf(header.stream);
   if (call == nullptr || header.type != FrameType::kEnd) return;
-  call->Fail(ReplyTooLarge(size, max_receive_message_), call == reading_for_);
+  call->Fail(ReplyTooLarge(call->method(), size, max_receive_message_), call == reading_for_);
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
-  close_status_ = absl::UnavailableError(absl::StrCat(
-      "the connection ended: ", why.message(),
-      greeted_ ? "; whether the server handled the call is not known" : ", before the server's hello"));
+  if (!greeted_ && absl::IsDataLoss(why)) {
+    close_status_ = absl::FailedPreconditionError(
+        absl::StrCat("what listens there does not speak as this address does (", why.message(),
+                     "). Is this the server's own address, with its scheme?"));
+  } else {
+    close_status_ = absl::UnavailableError(absl::StrCat(
+        "the connection ended: ", why.message(),
+        greeted_ ? "; whether the server handled the call is not known" : ", before the server's hello"));
+    if (!greeted_ && absl::IsUnimplemented(why)) close_status_ = why;  // No version in common.
+  }
   closed_.store(true, std::memory_order_release);
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);

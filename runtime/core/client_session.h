@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,7 @@
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
+#include "transport/clock.h"
 #include "transport/event_loop.h"
 #include "transport/transport.h"
 
@@ -46,6 +48,17 @@ class ClientSession final : private WholeFrameSink {
   bool usable() const {
     return !closed_.load(std::memory_order_acquire) && !going_away_.load(std::memory_order_acquire);
   }
+  // The same, after a look at a connection on which no call has begun for a while: nobody else reads of its
+  // end, or that the server asks to leave, before a call would be lost on it. REQUIRES: the write lock is
+  // held.
+  bool UsableForNewCall() {
+    const int64_t now = CoarseMonotonicNanos();
+    if (now - std::exchange(last_start_nanos_, now) > kIdleNanos) [[unlikely]] {
+      LookAround();
+    }
+    return usable();
+  }
+
   // True where no caller is in here any more. REQUIRES: not usable, and the write lock is held.
   bool Unused() const;
   const PeerIdentity& peer() const { return connection_->peer(); }
@@ -56,6 +69,7 @@ class ClientSession final : private WholeFrameSink {
   absl::Status AwaitHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
+  absl::Status OnSplitBegins(const FrameHeader& header) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 
@@ -63,6 +77,8 @@ class ClientSession final : private WholeFrameSink {
   ClientCall* CallOf(uint32_t stream) const;
   absl::Status EndCall(const FrameHeader& header, std::string_view body);
 
+  // Reads what has come, unless somebody is at it.
+  void LookAround();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   bool TakeReaderRole() { return !reader_.exchange(true, std::memory_order_seq_cst); }
   void HandReaderRoleOn(bool release);
@@ -73,6 +89,9 @@ class ClientSession final : private WholeFrameSink {
   void FlushPending();
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
+  // After which a server may well have restarted, and a system call does not matter.
+  static constexpr int64_t kIdleNanos = 10'000'000;
+
   const std::unique_ptr<Connection> connection_;
   WriteMutex& write_mutex_;
   const uint64_t max_receive_message_;
@@ -81,6 +100,8 @@ class ClientSession final : private WholeFrameSink {
   const bool peer_is_self_;
   Agreement agreement_;
   bool greeted_ = false;
+
+  int64_t last_start_nanos_ = 0;  // coarse; under the write lock
 
   FrameWriter writer_;
   FrameReader frames_;

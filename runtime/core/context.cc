@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "core/frame_codec.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/handler.h"
 #include "sidecall/internal/method.h"
@@ -69,10 +70,9 @@ std::optional<std::string_view> Metadata::Find(std::string_view key) const {
 }
 
 absl::Status Metadata::Validate() const {
-  constexpr size_t kMaxBytes = 64u << 10;
   size_t bytes = 0;
   for (const auto& [key, value] : entries_) {
-    bytes += key.size() + value.size();
+    bytes += kMetadataEntryBytes + key.size() + value.size();
     if (key.empty() || key.size() > UINT16_MAX || !std::all_of(key.begin(), key.end(), IsKeyCharacter)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "metadata key '", key, "' is not made of lower-case letters, digits, '-', '_' and '.'"));
@@ -83,9 +83,9 @@ absl::Status Metadata::Validate() const {
                        "' is not printable ASCII. Let the key end in -bin to send bytes"));
     }
   }
-  if (bytes > kMaxBytes) {
+  if (bytes > kMaxMetadataBytes) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("the metadata has ", bytes, " bytes, and a call carries at most ", kMaxBytes));
+        absl::StrCat("the metadata has ", bytes, " bytes, and a call carries at most ", kMaxMetadataBytes));
   }
   return absl::OkStatus();
 }

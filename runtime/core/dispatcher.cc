@@ -72,7 +72,7 @@ absl::Status Dispatcher::Add(Service* service) {
   services_.push_back(service);
   for (const Service::MethodEntry& method : service->methods()) {
     entries_[method.method->full_name()] = {
-        .service = service, .handler = method.handler, .kind = method.method->kind()};
+        .service = service, .handler = method.handler, .method = method.method};
   }
   return absl::OkStatus();
 }

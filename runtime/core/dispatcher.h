@@ -19,7 +19,7 @@ class Dispatcher {
   struct Entry {
     Service* service = nullptr;
     Service::Handler handler = nullptr;
-    internal::MethodKind kind = internal::MethodKind::kUnary;
+    const internal::Method* method = nullptr;
   };
 
   // ALREADY_EXISTS where a service of that name is there. `service` must outlive the dispatcher.

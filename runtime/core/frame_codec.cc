@@ -13,8 +13,6 @@ namespace {
 
 constexpr uint32_t kHighestStatusCode = 16;
 constexpr uint8_t kNotSentBit = 0x01;
-// 64 KiB of keys and values, as Metadata::Validate counts them, and what each entry's lengths take.
-constexpr uint32_t kMaxMetadataSection = 128u << 10;
 
 template <typename Number>
 void Append(std::string& body, Number number) {
@@ -71,9 +69,9 @@ absl::Status TakeMetadata(std::string_view& body, Metadata& metadata) {
   uint32_t size = 0;
   std::string_view entries;
   if (!Take(body, size) || !TakeBytes(body, size, entries)) return Truncated("metadata");
-  if (size > kMaxMetadataSection) {
+  if (size > kMaxMetadataBytes) {
     return absl::ResourceExhaustedError(absl::StrCat(
-        "the metadata of a call has ", size, " bytes, and at most ", kMaxMetadataSection, " are taken"));
+        "the metadata of a call has ", size, " bytes, and at most ", kMaxMetadataBytes, " are taken"));
   }
   while (!entries.empty()) {
     uint16_t key_size = 0;

@@ -19,6 +19,13 @@ namespace sidecall {
 // -- Sections: appended to, and taken from the front of, a body
 // ----------------------------------------------
 
+// Metadata that one call may carry each way: the section's bytes, which are those of keys and values and
+// these for each entry.
+inline constexpr uint32_t kMaxMetadataBytes = 64u << 10;
+inline constexpr uint32_t kMetadataEntryBytes = sizeof(uint16_t) + sizeof(uint32_t);
+// What may stand before a message of the largest size: method name, metadata each way, and room for a status.
+inline constexpr uint32_t kMaxHeadBytes = 4 * kMaxMetadataBytes;
+
 void AppendMethodName(std::string& body, std::string_view full_name);
 void AppendMetadata(std::string& body, const Metadata& metadata);
 // Message, details and whether the call was not sent, of `status`; its code travels in the header.

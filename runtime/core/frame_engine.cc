@@ -8,9 +8,23 @@
 #include "core/handler_scope.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
+#include "sidecall/status.h"
 #include "transport/clock.h"
 
 namespace sidecall {
+namespace {
+
+// Transports speak of paths and names: the address, as the user wrote it, says with which scheme.
+absl::Status WithAddress(const absl::Status& status, const Address& address) {
+  std::string_view message = StatusMessage(status);
+  const std::string scheme = address.scheme + ": ";
+  if (message.starts_with(scheme)) message.remove_prefix(scheme.size());
+  const bool named = !address.rest.empty() && message.find(address.rest) != std::string_view::npos;
+  return absl::Status(status.code(),
+                      absl::StrCat(named ? scheme : address.text + ": ", std::string(message)));
+}
+
+}  // namespace
 
 FrameEngine::FrameEngine(const Transport& transport, Address address, const ChannelOptions& options)
     : transport_(transport), address_(std::move(address)), options_(options) {}
@@ -32,7 +46,7 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
   const size_t size = request.ByteSize();
   FrameWriter::Lock lock(mutex_);
   ClientSession* session = session_.get();
-  if (session == nullptr || !session->usable()) [[unlikely]] {
+  if (session == nullptr || !session->UsableForNewCall()) [[unlikely]] {
     auto connected = UsableSession(lock, context.deadline_nanos());
     if (!connected.ok()) return connected.status();
     session = *connected;
@@ -61,12 +75,17 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
           absl::StrCat("connect to ", address_.text, ": not connected before the deadline")));
     }
     if (session_ != nullptr && session_->usable()) return session_.get();
+    // The other's deadline was no affair of this call's.
+    if (absl::IsDeadlineExceeded(last_error_) && MonotonicNanos() < deadline) {
+      return UsableSession(lock, call_deadline_nanos);
+    }
     return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once")) : last_error_;
   }
   RetireSession();
   connecting_ = true;
   lock.unlock();
   auto session = Connect(deadline);
+  if (!session.ok()) session = WithAddress(session.status(), address_);
   lock.lock();
   connecting_ = false;
   attempts_++;

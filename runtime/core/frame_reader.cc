@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,7 +50,13 @@ FrameReader::Buffer FrameReader::TakeBuffer() {
 }
 
 bool FrameReader::OnFrame(const FrameHeader& header, const FrameBody& body) {
-  absl::Status taken = TakeFrame(header, body);
+  absl::Status taken;
+  try {
+    taken = TakeFrame(header, body);
+  } catch (const std::bad_alloc&) {
+    taken = absl::ResourceExhaustedError(
+        absl::StrCat("no memory for a frame of ", header.length, " bytes or more"));
+  }
   if (!taken.ok()) {
     connection_.Close();
     OnClosed(taken);
@@ -63,8 +70,9 @@ void FrameReader::OnClosed(const absl::Status& why) {
 }
 
 absl::Status FrameReader::TakeFrame(const FrameHeader& header, const FrameBody& body) {
-  absl::Status kept = CheckFrameHeader(header);
-  if (!kept.ok()) return kept;
+  if (!KeepsFrameRule(header)) [[unlikely]] {
+    return BrokenFrameRule(header);
+  }
   if (header.type == FrameType::kContinuation) return Continue(header, body);
   if (header.has(FrameFlags::kMore)) return BeginAssembly(header, body);
   if (!assemblies_.empty() && header.lane == Lane::kData && assemblies_.contains(header.stream)) {
@@ -98,6 +106,8 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   if (body.size < sizeof size)
     return absl::DataLossError("the first piece of a split frame does not tell its size");
   std::memcpy(&size, body.bytes, sizeof size);
+  absl::Status begins = sink_.OnSplitBegins(header);
+  if (!begins.ok()) return begins;
   if (assemblies_.size() >= max_split_) {
     return absl::DataLossError(absl::StrCat("more than ", max_split_, " split frames at once"));
   }

@@ -56,9 +56,10 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
   return agreement;
 }
 
-absl::Status ReplyTooLarge(uint64_t size, uint64_t limit) {
-  return absl::ResourceExhaustedError(absl::StrCat("the reply has ", size, " bytes, and this channel takes ",
-                                                   limit, ". Raise the channel's max_receive_message_bytes"));
+absl::Status ReplyTooLarge(const internal::Method& method, uint64_t size, uint64_t limit) {
+  return absl::ResourceExhaustedError(absl::StrCat("the reply to ", std::string(method.full_name()), " has ",
+                                                   size, " bytes, and this channel takes ", limit,
+                                                   ". Raise the channel's max_receive_message_bytes"));
 }
 
 }  // namespace sidecall

@@ -9,13 +9,12 @@
 #include "absl/status/statusor.h"
 #include "core/frame_codec.h"
 #include "core/frame_writer.h"
+#include "sidecall/internal/method.h"
 
 namespace sidecall {
 
 // Method ids that a client may use on one connection.
 inline constexpr uint32_t kMaxMethodIds = 4096;
-// Metadata that one call may carry each way.
-inline constexpr uint32_t kMaxMetadataBytes = 64u << 10;
 
 // Streams are numbered generation * 2^16 + index; the index is below the server's max_calls.
 inline constexpr uint32_t kMaxCallsPerConnection = 1u << 16;
@@ -35,7 +34,7 @@ struct Agreement {
 absl::StatusOr<Agreement> Agree(std::string_view body);
 
 // RESOURCE_EXHAUSTED, as the client sees it, whichever side finds out.
-absl::Status ReplyTooLarge(uint64_t size, uint64_t limit);
+absl::Status ReplyTooLarge(const internal::Method& method, uint64_t size, uint64_t limit);
 
 }  // namespace sidecall
 

@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t kHelloNanos = 10'000'000'000;
 // Without free descriptors nothing can be accepted; another look after this.
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
+// Rounds that read frames and ran no handler between two looks at the event loop.
+constexpr uint32_t kIdleRounds = 256;
 
 // The first session's id. Listeners have the event-loop tokens from 1 up: far fewer than the sessions' begin
 // at.
@@ -63,10 +65,16 @@ void ServeLoop::RunAsReader() {
     if (look_at_events_.load(std::memory_order_relaxed)) [[unlikely]] {
       look_at_events_.store(false, std::memory_order_relaxed);
       LookAtEvents(0);
+      RunTimers();
       TakeRequests();
       continue;
     }
     if (progress == Progress::kSome) {
+      // Handlers keep the supervisor awake, and that has this thread look at what sleeps: others' frames,
+      // accepts, timers. Frames that start no handler do not.
+      if (!std::exchange(ran_handlers_, false) && ++idle_rounds_ % kIdleRounds == 0) {
+        look_at_events_.store(true, std::memory_order_relaxed);
+      }
       if (!std::exchange(slept, false)) spin_.EndedAwake();
       spin_.Begin();
       if (!spin_.SleepsAtOnce()) continue;
@@ -74,10 +82,11 @@ void ServeLoop::RunAsReader() {
       continue;
     }
     const int64_t began = MonotonicNanos();
-    Sleep();
+    if (Sleep()) {
+      spin_.EndedAsleep(MonotonicNanos() - began);
+      slept = true;
+    }
     TakeRequests();
-    spin_.EndedAsleep(MonotonicNanos() - began);
-    slept = true;
     spin_.Begin();
   }
   pool_.role().Release();
@@ -102,6 +111,7 @@ ServeLoop::Progress ServeLoop::PollHot() {
 
 // False where the reader role was lost to another thread: then nothing of the loop may be touched any more.
 bool ServeLoop::RunCalls() {
+  ran_handlers_ = true;
   while (next_runnable_ < runnable_.size()) {
     if (!RunOne(*runnable_[next_runnable_++])) return false;
   }
@@ -143,14 +153,16 @@ void ServeLoop::MakeHot(Entry& entry) {
   hot_.push_back(&entry);
 }
 
-void ServeLoop::Sleep() {
+// False where there was something to do already.
+bool ServeLoop::Sleep() {
   // Those that have said hello by now need no timer: an idle server sleeps without end.
   if (!silent_.empty()) ExpireSilent();
-  if (!ArmHot()) return;
+  if (!ArmHot()) return false;
   sleeps_.fetch_add(1, std::memory_order_relaxed);
   const int64_t timer = NextTimer();
   LookAtEvents(timer);
   if (timer != kInfiniteFutureNanos) RunTimers();
+  return true;
 }
 
 int64_t ServeLoop::NextTimer() const {
@@ -191,6 +203,8 @@ void ServeLoop::Accept(size_t listener_index) {
       AddSession(*std::move(connection));
       continue;
     }
+    // A peer that has left again, as one does that only looks whether somebody listens, is no news.
+    if (absl::IsUnavailable(connection.status())) continue;
     std::fprintf(stderr, "sidecall: a connection was refused: %s\n", connection.status().ToString().c_str());
     if (absl::IsResourceExhausted(connection.status())) {
       accept_paused_ = true;
@@ -265,11 +279,14 @@ void ServeLoop::TakeRequests() {
     std::lock_guard lock(mutex_);
     if (attention_.empty() && !drain_wanted_ && !cancel_wanted_) return;
     drain = drain_wanted_;
-    cancel = std::exchange(cancel_wanted_, false);
+    cancel = cancel_wanted_;
   }
   TakeAttention();
   if (cancel) {
     for (auto& [id, entry] : sessions_) entry.session->CancelCalls();
+    std::lock_guard lock(mutex_);
+    cancel_wanted_ = false;
+    drained_cv_.notify_all();
   }
   if (drain) ApplyDrain();
 }
@@ -298,7 +315,12 @@ void ServeLoop::ApplyDrain() {
       events_->Remove(listener->descriptor(), static_cast<uint64_t>(&listener - listeners_.data()) + 1);
       listener.reset();
     }
-    for (auto& [id, entry] : sessions_) entry.session->GoAway();
+    for (auto& [id, entry] : sessions_) {
+      entry.session->GoAway();
+      if (!entry.session->has_pending() || entry.hot) continue;
+      if (entry.armed) entry.session->connection().Disarm(0);
+      MakeHot(entry);
+    }
   }
   const bool open = std::any_of(sessions_.begin(), sessions_.end(),
                                 [](auto& item) { return item.second.session->HasOpenCalls(); });

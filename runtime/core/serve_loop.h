@@ -69,7 +69,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool RunCalls();
   bool RunOne(FrameServerCall& call);
   void LookAtEvents(int64_t deadline_nanos);
-  void Sleep();
+  bool Sleep();
   int64_t NextTimer() const;
   void RunTimers();
   bool ArmHot();
@@ -100,8 +100,10 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   uint64_t last_session_id_ = 0;
   AdaptiveSpin spin_;
   bool draining_ = false;
+  bool ran_handlers_ = false;  // since frames were last looked at
+  uint32_t idle_rounds_ = 0;
   std::atomic<uint64_t> sleeps_{0};
-  alignas(64) std::atomic<bool> look_at_events_{false};  // also: requests_ has something
+  alignas(64) std::atomic<bool> look_at_events_{false};  // also: other threads' requests
 
   // Any thread's, under the mutex.
   std::mutex mutex_;

@@ -30,7 +30,8 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   before_->OnRequestParsed();
   if (!parsed) {
     return absl::InvalidArgumentError(
-        "the request cannot be parsed: is the client built from another .proto?");
+        absl::StrCat("the request to ", std::string(method().full_name()),
+                     " cannot be parsed: is the client built from another .proto, or a string no UTF-8?"));
   }
   if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
     return absl::DeadlineExceededError("the deadline passed before the handler could start");

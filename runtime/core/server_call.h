@@ -43,6 +43,7 @@ class FrameServerCall final : public internal::ServerCall {
   // True from Begin until the answer is on its way.
   bool open() const { return open_.load(std::memory_order_acquire); }
   void SetClosed() { open_.store(false, std::memory_order_release); }
+  const internal::Method& method() const { return *entry_->method; }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:

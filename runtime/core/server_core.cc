@@ -42,12 +42,15 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
   }
   if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection ||
       options.max_handler_threads == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "max_calls_per_connection is ", options.max_calls_per_connection, " (1 to ", kMaxCallsPerConnection,
-        " can be), max_handler_threads ", options.max_handler_threads, " (1 at least)"));
+    const bool threads = options.max_handler_threads == 0;
+    return absl::InvalidArgumentError(threads ? "max_handler_threads is 0, and 1 is the least"
+                                              : absl::StrCat("max_calls_per_connection is ",
+                                                             options.max_calls_per_connection, ", and 1 to ",
+                                                             kMaxCallsPerConnection, " can be"));
   }
   std::unique_ptr<ServerCore> core(new ServerCore(addresses, options));
   for (Service* service : services) {
+    if (service == nullptr) return absl::InvalidArgumentError("RegisterService was given a null service");
     absl::Status added = core->dispatcher_.Add(service);
     if (!added.ok()) return added;
   }

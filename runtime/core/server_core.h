@@ -2,7 +2,9 @@
 #ifndef SIDECALL_CORE_SERVER_CORE_H_
 #define SIDECALL_CORE_SERVER_CORE_H_
 
+#include <algorithm>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,10 +30,13 @@ class ServerCore {
 
  private:
   ServerCore(std::vector<std::string> addresses, const ServerOptions& options)
-      : addresses_(std::move(addresses)), options_(options) {}
+      : addresses_(std::move(addresses)), options_(options) {
+    // No message can be larger, and sums with it must not wrap round.
+    options_.max_receive_message_bytes = std::min<size_t>(options.max_receive_message_bytes, INT32_MAX);
+  }
 
   const std::vector<std::string> addresses_;
-  const ServerOptions options_;
+  ServerOptions options_;
   const ForkGuard fork_guard_;
   Dispatcher dispatcher_;
   std::unique_ptr<ServeLoop> loop_;

@@ -18,7 +18,7 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
       options_(options),
       host_(host),
       writer_(*connection_),
-      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxMetadataBytes,
+      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxHeadBytes,
               options.max_calls_per_connection) {
   SendHello(writer_, write_mutex_, options.max_receive_message_bytes,
             static_cast<uint32_t>(options.max_calls_per_connection));
@@ -33,7 +33,7 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
                             const internal::MessageSource* message) {
   const size_t size = message != nullptr ? message->ByteSize() : 0;
   if (size > agreement_.peer.max_message) [[unlikely]] {
-    call.Finish(ReplyTooLarge(size, agreement_.peer.max_message), nullptr);
+    call.Finish(ReplyTooLarge(call.method(), size, agreement_.peer.max_message), nullptr);
     return;
   }
   Host& host = host_;
@@ -123,10 +123,13 @@ absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
   if (writer_.pending_ends() >= options_.max_calls_per_connection) {
-    return absl::DataLossError(absl::StrCat("the client begins calls and reads no answers: ",
-                                            options_.max_calls_per_connection, " wait for it"));
+    return absl::DataLossError(absl::StrCat(
+        "the client begins calls and reads no answers: ", options_.max_calls_per_connection, " wait for it"));
   }
   const uint32_t index = StreamIndex(header.stream);
+  if (index == header.stream) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, ", of generation 0"));
+  }
   if (index >= options_.max_calls_per_connection) {
     Refuse(header.stream,
            absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
@@ -152,6 +155,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   int64_t deadline_nanos = 0;
   if (header.argument != 0) {
     deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
+    if (deadline_nanos == 0) deadline_nanos = 1;  // 0 is none
   }
   call.Begin(header.stream, *entry, deadline_nanos, announce);
   if (header.has(FrameFlags::kMetadata)) {
@@ -213,7 +217,7 @@ absl::Status ServerSession::CheckRequest(const FrameHeader& header, const Dispat
   if (size > 0 && !header.has(FrameFlags::kMessage)) {
     return absl::DataLossError(absl::StrCat("the client sent ", size, " bytes that are of no section"));
   }
-  if (entry.kind != internal::MethodKind::kUnary) return absl::OkStatus();
+  if (entry.method->kind() != internal::MethodKind::kUnary) return absl::OkStatus();
   return absl::InvalidArgumentError(
       "a unary call begins with its one message, and this one has none or more");
 }
@@ -222,6 +226,16 @@ absl::Status ServerSession::TooLarge(uint64_t size) const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the request has ", size, " bytes, and this server takes ", options_.max_receive_message_bytes,
       ". Send less, or raise the server's max_receive_message_bytes"));
+}
+
+absl::Status ServerSession::OnSplitBegins(const FrameHeader& header) {
+  if (!greeted_) return absl::DataLossError("the client did not say hello first");
+  const uint32_t index = StreamIndex(header.stream);
+  const bool open = index < calls_.size() && calls_[index] != nullptr && calls_[index]->open();
+  if (header.type == FrameType::kStart && !open) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the client sent pieces of a frame of type ",
+                                          static_cast<int>(header.type), " on stream ", header.stream,
+                                          ", where they have no place"));
 }
 
 void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {

@@ -62,6 +62,7 @@ class ServerSession final : private WholeFrameSink {
 
  private:
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
+  absl::Status OnSplitBegins(const FrameHeader& header) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 

@@ -41,7 +41,7 @@ void SetStatusDetails(absl::Status& status, std::string_view details) {
 }
 
 void MarkNotSent(absl::Status& status) {
-  status.SetPayload(kNotSent, absl::Cord());
+  status.SetPayload(kNotSent, absl::Cord("no handler has seen the call: it is safe to send it again"));
 }
 
 absl::Status NotSent(absl::Status status) {

@@ -10,6 +10,8 @@ namespace {
 
 // A handler that still runs at the second look has been running for 3 to 6 ms.
 constexpr std::chrono::milliseconds kTick{3};
+// While the reader polls without end, its timers are looked at every hundred milliseconds.
+constexpr uint32_t kTicksPerLook = 32;
 // Looks that find nothing new before the supervisor parks.
 constexpr int kQuietTicks = 4;
 
@@ -100,6 +102,7 @@ void WorkerPool::RunSupervisor() {
   uint64_t sleeps = loop_.sleeps();
   int quiet = 0;
   bool reader_polls = false;
+  uint32_t polling_ticks = 0;
   while (AwaitTick(reader_polls)) {
     const ReaderRole::Ticket now = role_.Look();
     const bool same = now == std::exchange(seen, now);
@@ -109,7 +112,9 @@ void WorkerPool::RunSupervisor() {
       continue;
     }
     const uint64_t sleeps_now = loop_.sleeps();
-    reader_polls = !same && sleeps_now == std::exchange(sleeps, sleeps_now);
+    const bool slept = sleeps_now != std::exchange(sleeps, sleeps_now);
+    reader_polls = !same && !slept;
+    if (reader_polls && ++polling_ticks % kTicksPerLook == 0) loop_.EventsReady();
     quiet = same ? quiet + 1 : 0;
     if (quiet < kQuietTicks) continue;
     if (!supervisor_parked_.load(std::memory_order_relaxed)) {

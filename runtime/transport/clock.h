@@ -16,6 +16,13 @@ inline int64_t MonotonicNanos() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// The same clock as it was at the last tick of the kernel, 1 to 10 ms ago: a fifth of the price.
+inline int64_t CoarseMonotonicNanos() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
 }  // namespace sidecall
 
 #endif  // SIDECALL_TRANSPORT_CLOCK_H_

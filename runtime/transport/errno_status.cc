@@ -27,6 +27,7 @@ absl::StatusCode CodeOf(int error) {
     case ENOMEM:
     case ENOBUFS:
     case ENOSPC:
+    case ETOOMANYREFS:  // descriptors under way in sockets
       return absl::StatusCode::kResourceExhausted;
     case ECONNREFUSED:
     case ECONNRESET:

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,14 +18,14 @@
 namespace sidecall {
 namespace {
 
-absl::StatusOr<UnixSocketAddress> Fill(std::string_view bytes, std::string_view what) {
+absl::StatusOr<UnixSocketAddress> Fill(std::string_view bytes, std::string_view what, std::string_view mend) {
   UnixSocketAddress result;
   result.address.sun_family = AF_UNIX;
   // A path needs its terminating zero; an abstract name begins with one. Either way one byte is gone.
   if (bytes.size() >= sizeof result.address.sun_path) {
     return absl::InvalidArgumentError(absl::StrCat(
         std::string(what), " of ", bytes.size(), " bytes does not fit into a socket address, which holds ",
-        sizeof result.address.sun_path - 1, ". Use a shorter one, for example below /run or /tmp"));
+        sizeof result.address.sun_path - 1, ". ", std::string(mend)));
   }
   return result;
 }
@@ -37,15 +38,26 @@ const sockaddr* Generic(const UnixSocketAddress& address) {
   return reinterpret_cast<const sockaddr*>(&address.address);
 }
 
+bool IsNoSocket(const UnixSocketAddress& address) {
+  struct stat there {};
+  return !address.path.empty() && stat(address.path.c_str(), &there) == 0 && !S_ISSOCK(there.st_mode);
+}
+
+std::string Relative(const UnixSocketAddress& address) {
+  if (address.path.empty() || address.path.front() == '/') return "";
+  return " (the path is taken from the working directory, the server's and the client's own)";
+}
+
 absl::Status ConnectError(int error, const UnixSocketAddress& address) {
   const std::string where = absl::StrCat("connect to ", address.ToString());
   switch (error) {
     case ENOENT:
-      return absl::UnavailableError(
-          absl::StrCat(where, ": nothing is there. Start the server, or check the address"));
+      return absl::UnavailableError(absl::StrCat(
+          where, ": nothing is there. Start the server, or check the address", Relative(address)));
     case ECONNREFUSED:
-      return absl::UnavailableError(
-          absl::StrCat(where, ": nobody listens (the server has gone). Start the server"));
+      return absl::UnavailableError(absl::StrCat(
+          where, IsNoSocket(address) ? ": a file that is no socket is there. Check the address"
+                                     : ": nobody listens (the server has gone). Start the server"));
     case EACCES:
     case EPERM:
       return absl::PermissionDeniedError(
@@ -71,10 +83,16 @@ class PathLock {
     for (int attempt = 0; attempt < 1000; attempt++) {
       UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
       if (!fd.valid())
-        return ErrnoStatus(errno, "open " + name, "The server needs to write in that directory");
+        return ErrnoStatus(
+            errno, "make " + name,
+            errno == ENOENT ? "Make its directory first" : "The server needs to write in that directory");
       struct flock lock {};
       lock.l_type = F_WRLCK;
-      if (fcntl(fd.get(), F_OFD_SETLKW, &lock) != 0) return ErrnoStatus(errno, "lock " + name);
+      if (fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
+        if (errno != EAGAIN && errno != EACCES && errno != EINTR) return ErrnoStatus(errno, "lock " + name);
+        usleep(1000);  // Another server comes or goes, which is quickly done.
+        continue;
+      }
       struct stat held {};
       struct stat named {};
       // The one before may have removed the file that we waited for.
@@ -82,7 +100,9 @@ class PathLock {
         return PathLock(std::move(fd), name);
       }
     }
-    return absl::UnavailableError("lock " + name + ": it is always somebody else's");
+    return absl::UnavailableError("lock " + name +
+                                  ": somebody else holds it, and for longer than it takes to begin to "
+                                  "listen. Find who (lsof), or remove the file");
   }
   PathLock(PathLock&&) = default;
   PathLock& operator=(PathLock&&) = default;
@@ -107,8 +127,10 @@ absl::Status Bind(int socket, const UnixSocketAddress& address) {
   if (bind(socket, Generic(address), address.length) == 0) return absl::OkStatus();
   const std::string what = absl::StrCat("listen at ", address.ToString());
   if (errno == EADDRINUSE) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(what, ": a live server listens there. Stop it, or choose another address"));
+    return absl::AlreadyExistsError(absl::StrCat(
+        what,
+        ": a live server listens there (this one, perhaps, at the same address twice). Stop it, or choose "
+        "another address"));
   }
   if (errno == ENOENT || errno == ENOTDIR) return ErrnoStatus(errno, what, "Make the directory first");
   if (errno == EACCES || errno == EPERM) {
@@ -134,7 +156,7 @@ absl::Status BindPath(int socket, const UnixSocketAddress& address) {
 }  // namespace
 
 absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromPath(const std::string& path) {
-  auto result = Fill(path, "'" + path + "': a path");
+  auto result = Fill(path, "'" + path + "': a path", "Use a shorter one, for example below /run or /tmp");
   if (!result.ok()) return result;
   std::memcpy(result->address.sun_path, path.data(), path.size());
   result->length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size() + 1);
@@ -143,7 +165,7 @@ absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromPath(const std::string&
 }
 
 absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromAbstractName(const std::string& name) {
-  auto result = Fill(name, "'" + name + "': a name");
+  auto result = Fill(name, "'" + name + "': a name", "Use a shorter one");
   if (!result.ok()) return result;
   std::memcpy(result->address.sun_path + 1, name.data(), name.size());
   result->length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
@@ -211,6 +233,7 @@ UnixSocketListener::UnixSocketListener(UniqueFd socket, std::string path)
 UnixSocketListener::~UnixSocketListener() {
   if (path_.empty() || getpid() != owner_) return;
   auto lock = PathLock::Take(path_);
+  if (!lock.ok()) return;  // The next server takes a stale path over.
   struct stat there {};
   if (lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_)
     unlink(path_.c_str());

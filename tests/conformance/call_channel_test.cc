@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -52,7 +53,22 @@ TEST_P(ChannelTest, ManyThreadsShareTheFirstConnection) {
   EXPECT_EQ(done, 16);
 }
 
-// The connection's end may cost the first call, and no other.
+// A channel that had nothing to do while its server restarted looks before it calls.
+TEST_P(ChannelTest, RestartWhileIdleCostsNoCall) {
+  const TestService::Stub stub = NewStub();
+  for (int round = 0; round < 4; round++) {
+    StartServer();
+    const auto idle_since = std::chrono::steady_clock::now();
+    if (round > 0) {
+      // What is waited for is the time itself: how long a connection counts as just used.
+      std::this_thread::sleep_until(idle_since + std::chrono::milliseconds(30));
+    }
+    EXPECT_TRUE(Echoes(stub, round)) << "round " << round;
+    StopServer();
+  }
+}
+
+// Where calls go on, the connection's end may cost the first of them, and no other.
 TEST_P(ChannelTest, ReconnectsAfterTheServerRestarts) {
   const TestService::Stub stub = NewStub();
   for (int round = 0; round < 4; round++) {

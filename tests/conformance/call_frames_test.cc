@@ -227,7 +227,7 @@ TEST_P(FramesTest, SplitFrames) {
 // Told before memory is set aside for it.
 TEST_P(FramesTest, RequestLargerThanTheLimit) {
   for (const uint32_t whole :
-       {(4u << 20) + (64u << 10) + 1, 1u << 31, std::numeric_limits<uint32_t>::max()}) {
+       {(4u << 20) + (256u << 10) + 1, 1u << 31, std::numeric_limits<uint32_t>::max()}) {
     RawPeer peer(path());
     ASSERT_TRUE(peer.SayHello());
     const std::string size(reinterpret_cast<const char*>(&whole), sizeof whole);

@@ -96,8 +96,8 @@ TEST_P(MetadataTest, RefusedBeforeItIsSent) {
 TEST_P(MetadataTest, Limit) {
   EXPECT_TRUE(StatusOf("big-bin", std::string(60000, 'v')).ok());
   EXPECT_TRUE(StatusOf("initial-bin", std::string(60000, 'v')).ok());
-  EXPECT_TRUE(StatusOf("big-bin", std::string((64 << 10) - 7, 'v')).ok()) << "64 KiB with its key";
-  const absl::Status status = StatusOf("big-bin", std::string((64 << 10) - 6, 'v'));
+  EXPECT_TRUE(StatusOf("big-bin", std::string((64 << 10) - 13, 'v')).ok()) << "64 KiB with its key";
+  const absl::Status status = StatusOf("big-bin", std::string((64 << 10) - 12, 'v'));
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kResourceExhausted));
   EXPECT_TRUE(sidecall::IsNotSent(status));
   EXPECT_TRUE(Says(status, "65537")) << "the size";

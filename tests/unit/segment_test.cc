@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -98,7 +100,8 @@ TEST_F(SegmentTest, BothSidesMeet) {
     ASSERT_TRUE(made->SendTo(server_.get()).ok());
     auto received = Segment::ReceiveFrom(client_.get(), Soon());
     ASSERT_TRUE(received.ok()) << received.status();
-    EXPECT_EQ(OpenDescriptors(), before + 4) << "two bells on each side, the memory itself on none";
+    EXPECT_EQ(OpenDescriptors(), before + 4)
+        << "two bells, or one and a watch, on each side; the memory on none";
     for (const int direction : {0, 1}) {
       RingProducer producer = (direction == 0 ? *received : *made).Producer(direction);
       RingConsumer consumer = (direction == 0 ? *made : *received).Consumer(direction);
@@ -110,18 +113,23 @@ TEST_F(SegmentTest, BothSidesMeet) {
       ASSERT_EQ(consumer.Feed(sink), 1u);
       EXPECT_EQ(sink.bodies[0], "hello");
       const uint64_t one = 1;
-      EXPECT_EQ(write(made->bell(direction), &one, sizeof one), 8);
-      uint64_t rings = 0;
-      EXPECT_EQ(read(received->bell(direction), &rings, sizeof rings), 8);
+      EXPECT_EQ(write((direction == 0 ? *received : *made).bell(direction), &one, sizeof one), 8);
+      pollfd watch{
+          .fd = (direction == 0 ? *made : *received).watch(direction), .events = POLLIN, .revents = 0};
+      EXPECT_EQ(poll(&watch, 1, 0), 1) << "the ring is seen";
     }
+    // What a client could fill and make blocking, the server would wait on for ever.
+    const uint64_t full = UINT64_MAX - 1;
+    EXPECT_EQ(write(received->watch(Segment::kToClient), &full, sizeof full), -1);
   }
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
 TEST_F(SegmentTest, OfferMadeByHandIsTaken) {
   UniqueFd memory = Memory(kTotal, kSeals);
-  UniqueFd bells[2] = {Bell(), Bell()};
-  Offer(OfferBytes(kMagic, kRing), {memory.get(), bells[0].get(), bells[1].get()});
+  UniqueFd bell = Bell();
+  UniqueFd watch(epoll_create1(EPOLL_CLOEXEC));
+  Offer(OfferBytes(kMagic, kRing), {memory.get(), bell.get(), watch.get()});
   auto segment = Segment::ReceiveFrom(client_.get(), Soon());
   EXPECT_TRUE(segment.ok()) << segment.status();
 }
@@ -157,8 +165,9 @@ TEST_F(SegmentTest, DescriptorsOfAnotherKindAreRefused) {
   UniqueFd bell = Bell();
   UniqueFd plain(open("/dev/null", O_RDWR | O_CLOEXEC));
   ExpectRefused(OfferBytes(kMagic, kRing), {plain.get(), bell.get(), bell.get()}, "not sealed");
-  ExpectRefused(OfferBytes(kMagic, kRing), {memory.get(), plain.get(), bell.get()}, "no eventfds");
-  ExpectRefused(OfferBytes(kMagic, kRing), {memory.get(), bell.get(), server_.get()}, "no eventfds");
+  ExpectRefused(OfferBytes(kMagic, kRing), {memory.get(), plain.get(), bell.get()}, "no eventfd");
+  ExpectRefused(OfferBytes(kMagic, kRing), {memory.get(), bell.get(), server_.get()}, "no epoll");
+  ExpectRefused(OfferBytes(kMagic, kRing), {memory.get(), bell.get(), bell.get()}, "no epoll");
 }
 
 TEST_F(SegmentTest, AnyOtherNumberOfDescriptorsIsRefused) {

@@ -1,5 +1,7 @@
 #include "transports/shm/ring.h"
 
+#include <array>
+#include <bit>
 #include <cstring>
 
 namespace sidecall {
@@ -17,6 +19,14 @@ void WriteRecord(char* record, const FrameHeader& header, uint64_t commit) {
     Word(record, 1 + i).store(word, std::memory_order_relaxed);
   }
   Word(record, 0).store(commit, std::memory_order_release);
+}
+
+// Each word once: the peer may be writing to it.
+FrameHeader ReadHeader(const char* record) {
+  const auto* words = reinterpret_cast<const std::atomic<uint64_t>*>(record) + 1;
+  return std::bit_cast<FrameHeader>(std::array<uint64_t, 3>{words[0].load(std::memory_order_relaxed),
+                                                            words[1].load(std::memory_order_relaxed),
+                                                            words[2].load(std::memory_order_relaxed)});
 }
 
 }  // namespace
@@ -70,8 +80,7 @@ size_t RingConsumer::Feed(FrameSink& sink) {
   size_t fed = 0;
   while (!violated_ && HasRecord()) {
     const uint64_t at = position_ & (capacity_ - 1);
-    FrameHeader header;
-    std::memcpy(&header, data_ + at + sizeof(uint64_t), sizeof header);
+    const FrameHeader header = ReadHeader(data_ + at);
     const uint64_t record = RecordBytes(header.length);
     if (record > capacity_ - at) {
       violated_ = true;

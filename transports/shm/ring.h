@@ -39,9 +39,17 @@ constexpr uint64_t RecordBytes(uint64_t body) {
   return (kRecordHeaderBytes + body + kRecordAlignment - 1) & ~uint64_t{kRecordAlignment - 1};
 }
 
+#if defined(__SANITIZE_THREAD__)
+#define SIDECALL_THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#define SIDECALL_THREAD_SANITIZER __has_feature(thread_sanitizer)
+#else
+#define SIDECALL_THREAD_SANITIZER 0
+#endif
+
 // A store that later loads cannot overtake.
 inline void FullFence() {
-#if defined(__SANITIZE_THREAD__)
+#if SIDECALL_THREAD_SANITIZER
   static std::atomic<int> fence;  // ThreadSanitizer knows no fences.
   fence.exchange(0, std::memory_order_seq_cst);
 #else

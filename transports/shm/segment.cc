@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -27,7 +28,7 @@ namespace sidecall {
 namespace {
 
 constexpr uint64_t kControlBytes = 4096;         // per direction
-constexpr int kDescriptors = 3;                  // the memory, the server's bell, the client's bell
+constexpr int kDescriptors = 3;                  // the memory, the server's bell, a watch of the client's
 constexpr uint64_t kMagic = 0x314d48534c4c4143;  // "CALLSHM1"
 constexpr unsigned kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
 
@@ -42,17 +43,17 @@ uint64_t TotalBytes(uint64_t ring_bytes) {
   return 2 * (kControlBytes + ring_bytes);
 }
 
-bool IsEventFd(int fd) {
+bool IsAnonymous(int fd, std::string_view kind) {
   const std::string link = "/proc/self/fd/" + std::to_string(fd);
   std::array<char, 64> target{};
   const ssize_t length = readlink(link.c_str(), target.data(), target.size());
-  return length > 0 && std::string_view(target.data(), static_cast<size_t>(length)) == "anon_inode:[eventfd]";
+  return length > 0 && std::string_view(target.data(), static_cast<size_t>(length)) == kind;
 }
 
 absl::Status Refuse(std::string_view why) {
-  return absl::DataLossError(
-      absl::StrCat("shm: the server offered ", std::string(why),
-                   "; nothing of it was mapped. Is it a Sidecall server of this version?"));
+  return absl::DataLossError(absl::StrCat("shm: the server offered ", std::string(why),
+                                          "; nothing of it was mapped. Does a Sidecall server of this "
+                                          "version listen there, and with this scheme?"));
 }
 
 absl::Status AwaitReadable(int socket, int64_t deadline_nanos) {
@@ -112,7 +113,9 @@ absl::Status CheckOffer(const Offer& offer, const std::array<UniqueFd, kDescript
       static_cast<uint64_t>(info.st_size) != TotalBytes(offer.ring_bytes)) {
     return Refuse(absl::StrCat("memory of ", info.st_size, " bytes for rings of ", offer.ring_bytes));
   }
-  if (!IsEventFd(fds[1].get()) || !IsEventFd(fds[2].get())) return Refuse("bells that are no eventfds");
+  if (!IsAnonymous(fds[1].get(), "anon_inode:[eventfd]")) return Refuse("a bell that is no eventfd");
+  if (!IsAnonymous(fds[2].get(), "anon_inode:[eventpoll]"))
+    return Refuse("a watch of the bell that is no epoll");
   return absl::OkStatus();
 }
 
@@ -133,6 +136,13 @@ absl::StatusOr<Segment> Segment::Create(uint64_t ring_bytes) {
     bell = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell.valid()) return ErrnoStatus(errno, "shm: eventfd");
   }
+  segment.client_watch_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  epoll_event event{};
+  event.events = EPOLLIN;
+  if (!segment.client_watch_.valid() ||
+      epoll_ctl(segment.client_watch_.get(), EPOLL_CTL_ADD, segment.bells_[kToClient].get(), &event) != 0) {
+    return ErrnoStatus(errno, "shm: epoll on the client's bell");
+  }
   if (getrandom(segment.keys_, sizeof segment.keys_, 0) != static_cast<ssize_t>(sizeof segment.keys_)) {
     return ErrnoStatus(errno, "shm: getrandom");
   }
@@ -145,7 +155,7 @@ absl::Status Segment::SendTo(int socket) {
   Offer offer;
   offer.ring_bytes = ring_bytes_;
   std::copy(std::begin(keys_), std::end(keys_), offer.keys);
-  const std::array<int, kDescriptors> fds = {memory_.get(), bells_[0].get(), bells_[1].get()};
+  const std::array<int, kDescriptors> fds = {memory_.get(), bells_[kToServer].get(), client_watch_.get()};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fds)> control{};
   iovec piece{.iov_base = &offer, .iov_len = sizeof offer};
   msghdr message{};
@@ -162,6 +172,7 @@ absl::Status Segment::SendTo(int socket) {
     return ErrnoStatus(errno, "shm: send the memory to the client");
   }
   memory_ = UniqueFd();  // The mapping keeps the memory: an idle connection need not keep the descriptor.
+  client_watch_ = UniqueFd();
   return absl::OkStatus();
 }
 
@@ -178,8 +189,8 @@ absl::StatusOr<Segment> Segment::ReceiveFrom(int socket, int64_t deadline_nanos)
   segment.ring_bytes_ = offer.ring_bytes;
   std::copy(std::begin(offer.keys), std::end(offer.keys), segment.keys_);
   segment.memory_ = std::move(fds[0]);
-  segment.bells_[0] = std::move(fds[1]);
-  segment.bells_[1] = std::move(fds[2]);
+  segment.bells_[kToServer] = std::move(fds[1]);
+  segment.client_watch_ = std::move(fds[2]);
   absl::Status mapped = segment.Map();
   if (!mapped.ok()) return mapped;
   segment.memory_ = UniqueFd();
@@ -189,6 +200,7 @@ absl::StatusOr<Segment> Segment::ReceiveFrom(int socket, int64_t deadline_nanos)
 Segment::Segment(Segment&& other) noexcept
     : memory_(std::move(other.memory_)),
       bells_{std::move(other.bells_[0]), std::move(other.bells_[1])},
+      client_watch_(std::move(other.client_watch_)),
       ring_bytes_(other.ring_bytes_),
       keys_{other.keys_[0], other.keys_[1]},
       base_(std::exchange(other.base_, nullptr)),

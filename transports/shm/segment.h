@@ -33,11 +33,16 @@ class Segment {
   Segment& operator=(Segment&&) = delete;
   ~Segment();
 
-  // Direction 0 is client to server, 1 server to client.
+  static constexpr int kToServer = 0;
+  static constexpr int kToClient = 1;
   RingProducer Producer(int direction) const;
   RingConsumer Consumer(int direction) const;
-  // The bell that the consumer of `direction` sleeps on.
+  // What rings the bell of the consumer of `direction`: REQUIRES that this side is the producer.
   int bell(int direction) const { return bells_[direction].get(); }
+  // What the consumer of `direction` sleeps on.
+  int watch(int direction) const {
+    return direction == kToClient ? client_watch_.get() : bells_[direction].get();
+  }
 
  private:
   Segment() = default;
@@ -46,7 +51,11 @@ class Segment {
   char* Data(int direction) const;
 
   UniqueFd memory_;
+  // The server's bell is an eventfd that both sides have: the server never writes to it. The client's is the
+  // server's alone, and the client gets an epoll descriptor that watches it: whoever has an eventfd may fill
+  // it, and take O_NONBLOCK from it for all, and then the next to ring would wait for ever.
   UniqueFd bells_[2];
+  UniqueFd client_watch_;
   uint64_t ring_bytes_ = 0;
   uint64_t keys_[2] = {};
   char* base_ = nullptr;

@@ -18,7 +18,7 @@ constexpr uint32_t kLifeLineReady = 1u << 1;
 
 void Ring(int bell) {
   const uint64_t one = 1;
-  // EAGAIN: the counter is at its maximum, and so the bell is ringing.
+  // EAGAIN: the peer, who has it too, filled it, and so does not want to be woken.
   (void)!write(bell, &one, sizeof one);
 }
 
@@ -31,7 +31,7 @@ int InDirection(ShmConnection::Side side) {
 ShmConnection::ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer)
     : life_line_(std::move(life_line)),
       segment_(std::move(segment)),
-      own_bell_(segment_.bell(InDirection(side))),
+      own_watch_(segment_.watch(InDirection(side))),
       peer_bell_(segment_.bell(1 - InDirection(side))),
       peer_(std::move(peer)),
       producer_(segment_.Producer(1 - InDirection(side))),
@@ -80,7 +80,7 @@ void ShmConnection::EndWhereTroubled(FrameSink& sink) {
 }
 
 bool ShmConnection::Arm() {
-  if (Has(kReported | kHungUp | kClosed)) return false;
+  if (trouble_.load(std::memory_order_acquire) != 0) return false;
   if (!consumer_.Arm()) return false;
   if (consumer_.PublishTail()) Ring(peer_bell_);
   return true;
@@ -100,7 +100,7 @@ bool ShmConnection::LifeLineHungUp() const {
 
 WaitDescriptors ShmConnection::wait_descriptors() const {
   WaitDescriptors wait;
-  wait.items[0] = {.fd = own_bell_, .events = POLLIN, .revents = 0};
+  wait.items[0] = {.fd = own_watch_, .events = POLLIN, .revents = 0};
   wait.items[1] = {.fd = life_line_.get(), .events = POLLIN, .revents = 0};
   wait.count = 2;
   return wait;
@@ -112,8 +112,7 @@ void ShmConnection::ReportClosed(FrameSink& sink, const absl::Status& why) {
 
 void ShmConnection::Close() {
   if (!Note(kClosed)) return;
-  shutdown(life_line_.get(), SHUT_RDWR);
-  Ring(own_bell_);
+  shutdown(life_line_.get(), SHUT_RDWR);  // Wakes this side's sleeper as well.
 }
 
 }  // namespace sidecall

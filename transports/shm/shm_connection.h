@@ -51,7 +51,7 @@ class ShmConnection final : public Connection {
 
   const UniqueFd life_line_;
   const Segment segment_;
-  const int own_bell_;
+  const int own_watch_;
   const int peer_bell_;
   const PeerIdentity peer_;
   std::atomic<uint8_t> trouble_{0};

@@ -104,7 +104,10 @@ bool UnixConnection::Flush() {
         output_left_.store(true, std::memory_order_release);
         return false;
       }
-      send_failed_ = true;  // The receiver learns of the peer's end by itself.
+      // The reader learns of the peer's end by itself; of another failure by this.
+      if (errno != EPIPE && errno != ECONNRESET) send_error_.store(errno, std::memory_order_release);
+      send_failed_ = true;
+      shutdown(socket_.get(), SHUT_RDWR);
       break;
     }
     queued_ -= static_cast<size_t>(sent);
@@ -190,6 +193,8 @@ bool UnixConnection::ReceiveMore(FrameSink& sink) {
   if (received < 0 && errno == EAGAIN) return false;
   absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
   if (received < 0 && errno != ECONNRESET) why = ErrnoStatus(errno, "recv");
+  if (const int error = send_error_.load(std::memory_order_acquire); error != 0)
+    why = ErrnoStatus(error, "send");
   ReportClosed(sink, closed_.load(std::memory_order_acquire) ? absl::OkStatus() : why);
   return false;
 }

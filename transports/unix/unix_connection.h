@@ -62,6 +62,7 @@ class UnixConnection final : public Connection {
   bool room_wanted_ = false;              // by a Reserve since the last Flush that sent all
   std::atomic<bool> output_left_{false};  // wait for room in the socket
   bool send_failed_ = false;
+  std::atomic<int> send_error_{0};  // why, where it was not the peer's end
 
   // The receiver's.
   ReceiveBuffer input_;
