@@ -1,5 +1,6 @@
-// WriteMutex: a mutex for sections of some 20 ns, in which every call of the hot path is once: it is taken
-// inline by one exchange where it is free, which std::mutex does in a function of libc, at twice the price.
+// WriteMutex: a mutex that every call takes once on each side, and mostly finds free: then it is taken and
+// given back inline, by one locked instruction each, which std::mutex does in functions of libc, at twice the
+// price. It is not fair: who gives it back and takes it again at once wins over a sleeper.
 //
 // As BasicLockable it goes with std::unique_lock, std::lock_guard and std::condition_variable_any.
 #ifndef SIDECALL_CORE_WRITE_MUTEX_H_
