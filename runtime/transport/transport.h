@@ -9,7 +9,7 @@
 //  3. "No room" is an answer, never a wait; room is an event later. [NoRoomIsAnAnswer]
 //  4. An abandoned slot leaves no trace. [AbandonLeavesNoTrace]
 //  5. After Arm() returned true, a frame, room that was asked for, or death makes a wait descriptor ready.
-//                                                              [ArmedSleeperIsWoken, EndBehindAFrameIsNotMissed]
+//                                                   [ArmedSleeperIsWoken, EndBehindAFrameIsNotMissed]
 //  6. Arm() returns false where there is something to do already. [ArmSeesWhatIsThere]
 //  7. OnClosed comes exactly once, and last, whoever closed. [ClosedOnceAndLast]
 //  8. The peer's death is noticed without a message. [PeerDeathIsNoticed]
