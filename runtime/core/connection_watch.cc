@@ -17,15 +17,21 @@ absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connectio
   return absl::OkStatus();
 }
 
+void ConnectionWatch::Mute(EventLoop& events) {
+  for (size_t i = 0; i < watched_.count; i++) Want(events, i, 0);
+}
+
 void ConnectionWatch::Update(EventLoop& events, const Connection& connection) {
   const WaitDescriptors wanted = connection.wait_descriptors();
-  for (size_t i = 0; i < watched_.count; i++) {
-    pollfd& watched = watched_.items[i];
-    if (wanted.items[i].events == watched.events) continue;
-    watched.events = wanted.items[i].events;
-    // Cannot fail: the descriptor is there, and nothing is allocated.
-    (void)events.Modify(watched.fd, watched.events, TokenOf(id_, i));
-  }
+  for (size_t i = 0; i < watched_.count; i++) Want(events, i, wanted.items[i].events);
+}
+
+void ConnectionWatch::Want(EventLoop& events, size_t descriptor, short wanted) {
+  pollfd& watched = watched_.items[descriptor];
+  if (watched.events == wanted) return;
+  watched.events = wanted;
+  // Cannot fail: the descriptor is there, and nothing is allocated.
+  (void)events.Modify(watched.fd, wanted, TokenOf(id_, descriptor));
 }
 
 void ConnectionWatch::RemoveFirst(EventLoop& events, size_t count) {

@@ -23,6 +23,9 @@ class ConnectionWatch {
 
   // Adds the descriptors of `connection`; all, or none where that fails. `id` must not be 0.
   absl::Status Add(EventLoop& events, const Connection& connection, uint64_t id);
+  // Has the descriptors of a connection that is polled report nothing but hang-ups, until the next Update:
+  // else a thread that sleeps on `events` is woken by frames that have been read by the time it looks.
+  void Mute(EventLoop& events);
   // Output that waits for room changes what is waited for: call it before each sleep.
   void Update(EventLoop& events, const Connection& connection);
   // Idempotent.
@@ -31,6 +34,7 @@ class ConnectionWatch {
  private:
   static constexpr uint64_t kDescriptors = 4;
   static_assert(kDescriptors >= WaitDescriptors{}.items.size());
+  void Want(EventLoop& events, size_t descriptor, short wanted);
   void RemoveFirst(EventLoop& events, size_t count);
 
   uint64_t id_ = 0;

@@ -67,6 +67,7 @@ void ServeLoop::RunAsReader() {
       LookAtEvents(0);
       RunTimers();
       TakeRequests();
+      MuteHot();
       continue;
     }
     if (progress == Progress::kSome) {
@@ -175,6 +176,11 @@ int64_t ServeLoop::NextTimer() const {
 void ServeLoop::RunTimers() {
   if (accept_paused_) ResumeAccepting();
   ExpireSilent();
+}
+
+// Before the supervisor sleeps on the event loop in this thread's stead.
+void ServeLoop::MuteHot() {
+  for (Entry* entry : hot_) entry->watch.Mute(*events_);
 }
 
 // Arms every hot connection. False where one has something to do already.

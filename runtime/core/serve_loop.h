@@ -73,6 +73,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   int64_t NextTimer() const;
   void RunTimers();
   bool ArmHot();
+  void MuteHot();
   void MakeHot(Entry& entry);
   void TakeRequests();
   void TakeAttention();

@@ -8,10 +8,12 @@
 namespace sidecall {
 namespace {
 
-// A handler that still runs at the second look has been running for 3 to 6 ms.
-constexpr std::chrono::milliseconds kTick{3};
-// While the reader polls without end, its timers are looked at every hundred milliseconds.
-constexpr uint32_t kTicksPerLook = 32;
+// Seldom: where both sides poll on two CPUs, each look takes one of them away from a call.
+constexpr std::chrono::milliseconds kTick{6};
+// A handler that a look finds running, and that still runs this much later, is slow.
+constexpr std::chrono::milliseconds kSlow{1};
+// While the reader polls without end, its timers are looked at every half a second.
+constexpr uint32_t kTicksPerLook = 80;
 // Looks that find nothing new before the supervisor parks.
 constexpr int kQuietTicks = 4;
 
@@ -83,18 +85,19 @@ void WorkerPool::RunWorker() {
   }
 }
 
-// Sleeps for one tick. While the reader polls, nobody sleeps on the event loop: then the supervisor does.
-bool WorkerPool::AwaitTick(bool reader_polls) {
+// Sleeps for `tick`; false where the pool stops. While the reader polls, nobody sleeps on the event loop: then
+// the supervisor does.
+bool WorkerPool::AwaitTick(std::chrono::milliseconds tick, bool reader_polls) {
   if (reader_polls) {
     pollfd item{.fd = loop_.event_descriptor(), .events = POLLIN, .revents = 0};
-    if (poll(&item, 1, kTick.count()) > 0) {
+    if (poll(&item, 1, static_cast<int>(tick.count())) > 0) {
       loop_.EventsReady();
     } else {
       return !stopping();
     }
   }
   std::unique_lock lock(supervisor_mutex_);
-  return !supervisor_wake_.wait_for(lock, kTick, [this] { return stopping(); });
+  return !supervisor_wake_.wait_for(lock, tick, [this] { return stopping(); });
 }
 
 void WorkerPool::RunSupervisor() {
@@ -103,18 +106,21 @@ void WorkerPool::RunSupervisor() {
   int quiet = 0;
   bool reader_polls = false;
   uint32_t polling_ticks = 0;
-  while (AwaitTick(reader_polls)) {
+  while (AwaitTick(kTick, reader_polls)) {
     const ReaderRole::Ticket now = role_.Look();
     const bool same = now == std::exchange(seen, now);
-    if (same && ReaderRole::IsHandling(now) && role_.Steal(now)) {
-      FillReader();
-      seen = role_.Look();
-      continue;
+    if (ReaderRole::IsHandling(now)) {
+      if (!AwaitTick(kSlow, false)) return;
+      if (role_.Steal(now)) {
+        FillReader();
+        seen = role_.Look();
+        continue;
+      }
     }
     const uint64_t sleeps_now = loop_.sleeps();
     const bool slept = sleeps_now != std::exchange(sleeps, sleeps_now);
-    reader_polls = !same && !slept;
-    if (reader_polls && ++polling_ticks % kTicksPerLook == 0) loop_.EventsReady();
+    const bool polled = std::exchange(reader_polls, !same && !slept);
+    if (reader_polls && (!polled || ++polling_ticks % kTicksPerLook == 0)) loop_.EventsReady();
     quiet = same ? quiet + 1 : 0;
     if (quiet < kQuietTicks) continue;
     if (!supervisor_parked_.load(std::memory_order_relaxed)) {

@@ -1,11 +1,13 @@
 // WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that
 // turned out to be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
 //
-// The supervisor looks every 3 ms while handlers run, and sleeps without end when none do.
+// The supervisor looks every few milliseconds while handlers run, and sleeps without end when none do: the
+// role of a handler that blocks or computes is another's after 1 to 7 ms.
 #ifndef SIDECALL_CORE_WORKER_POOL_H_
 #define SIDECALL_CORE_WORKER_POOL_H_
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
@@ -28,7 +30,8 @@ class WorkerPool {
     // Makes RunAsReader look at stopping(). Any thread.
     virtual void Wake() = 0;
     // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the
-    // reader's stead while that polls, and says EventsReady.
+    // reader's stead while that polls, and says EventsReady: once before the first time, and whenever it is
+    // readable.
     virtual int event_descriptor() const = 0;
     virtual void EventsReady() = 0;
     // Grows whenever the reader sleeps.
@@ -62,7 +65,7 @@ class WorkerPool {
  private:
   void RunWorker();
   void RunSupervisor();
-  bool AwaitTick(bool reader_polls);
+  bool AwaitTick(std::chrono::milliseconds tick, bool reader_polls);
   void UnparkSupervisor();
   void SpawnLocked();
 
