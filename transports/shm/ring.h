@@ -65,6 +65,16 @@ class RingProducer {
 
   // Null where there is no room; then the consumer has been asked to tell when there is.
   char* Reserve(size_t body);
+  // Asks for the cache line of the next record, which the consumer polls, while there is still work to do
+  // before Reserve: 20 ns each way, where a line takes 300 ns to come.
+  void Prefetch() const {
+    const char* record = data_ + (head_ & (capacity_ - 1));
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(*record));  // The builtin reads only, unless told of newer CPUs.
+#else
+    __builtin_prefetch(record, 1);
+#endif
+  }
   // Makes the reserved record visible, with header.length bytes of body.
   void Commit(const FrameHeader& header);
   // True where the consumer sleeps and has not been rung for that sleep: ring its bell. Full fence first.

@@ -57,6 +57,8 @@ size_t ShmConnection::Poll(FrameSink& sink) {
   if (!consumer_.HasRecord() && !consumer_.RoomWanted() && trouble_.load(std::memory_order_relaxed) == 0) {
     return 0;
   }
+  // What was received will be answered soon: the line that the answer begins in is on its way by then.
+  producer_.Prefetch();
   if (Has(kReported)) return 0;
   const size_t fed = consumer_.Feed(sink);
   if (consumer_.violated()) Note(kViolated);
