@@ -32,19 +32,21 @@ FrameHeader ReadHeader(const char* record) {
 }  // namespace
 
 bool RingProducer::HasRoom(uint64_t bytes) {
-  if (head_ + bytes - tail_seen_ <= capacity_) return true;
+  const uint64_t head = head_.load(std::memory_order_relaxed);
+  if (head + bytes - tail_seen_ <= capacity_) return true;
   const uint64_t tail = control_->tail.load(std::memory_order_acquire);
-  if (tail < tail_seen_ || tail > head_) {
+  if (tail < tail_seen_ || tail > head) {
     violated_ = true;
     return false;
   }
   tail_seen_ = tail;
-  return head_ + bytes - tail_seen_ <= capacity_;
+  return head + bytes - tail_seen_ <= capacity_;
 }
 
 char* RingProducer::Reserve(size_t body) {
   const uint64_t record = RecordBytes(body);
-  const uint64_t at = head_ & (capacity_ - 1);
+  const uint64_t head = head_.load(std::memory_order_relaxed);
+  const uint64_t at = head & (capacity_ - 1);
   const uint64_t rest = capacity_ - at;  // A record does not wrap: one that would begins the next lap.
   const uint64_t padding = record > rest ? rest : 0;
   if (!HasRoom(padding + record)) {
@@ -56,15 +58,16 @@ char* RingProducer::Reserve(size_t body) {
   if (padding != 0) {
     FrameHeader header;
     header.length = static_cast<uint32_t>(padding - kRecordHeaderBytes);
-    WriteRecord(data_ + at, header, key_ + head_);
-    head_ += padding;
+    WriteRecord(data_ + at, header, key_ + head);
+    head_.store(head + padding, std::memory_order_relaxed);
   }
-  return data_ + (head_ & (capacity_ - 1)) + kRecordHeaderBytes;
+  return data_ + ((head + padding) & (capacity_ - 1)) + kRecordHeaderBytes;
 }
 
 void RingProducer::Commit(const FrameHeader& header) {
-  WriteRecord(data_ + (head_ & (capacity_ - 1)), header, key_ + head_);
-  head_ += RecordBytes(header.length);
+  const uint64_t head = head_.load(std::memory_order_relaxed);
+  WriteRecord(data_ + (head & (capacity_ - 1)), header, key_ + head);
+  head_.store(head + RecordBytes(header.length), std::memory_order_relaxed);
 }
 
 bool RingProducer::MustRing() {
