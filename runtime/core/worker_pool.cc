@@ -85,8 +85,8 @@ void WorkerPool::RunWorker() {
   }
 }
 
-// Sleeps for `tick`; false where the pool stops. While the reader polls, nobody sleeps on the event loop: then
-// the supervisor does.
+// Sleeps for `tick`; false where the pool stops. While the reader polls, nobody sleeps on the event loop:
+// then the supervisor does.
 bool WorkerPool::AwaitTick(std::chrono::milliseconds tick, bool reader_polls) {
   if (reader_polls) {
     pollfd item{.fd = loop_.event_descriptor(), .events = POLLIN, .revents = 0};

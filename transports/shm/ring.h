@@ -80,7 +80,9 @@ class RingProducer {
   // True where the consumer sleeps and has not been rung for that sleep: ring its bell. Full fence first.
   bool MustRing();
   // The consumer wrote a position that cannot be.
-  bool violated() const { return violated_; }
+  bool violated() const {
+    return violated_;
+  }
 
  private:
   bool HasRoom(uint64_t bytes);

@@ -32,8 +32,9 @@ struct ServerOptions {
   size_t max_receive_message_bytes = 4u << 20;
   // Calls that one connection may have open, handlers still running after a cancel included.
   size_t max_calls_per_connection = 1024;
-  // Threads that may run handlers at once. They are made as handlers turn out to block. Where as many handlers
-  // all wait for calls to their own server, nobody is left to serve those: set a deadline on such calls.
+  // Threads that may run handlers at once. They are made as handlers turn out to block. Where as many
+  // handlers all wait for calls to their own server, nobody is left to serve those: set a deadline on such
+  // calls.
   size_t max_handler_threads = 256;
   // How the server waits for requests.
   Polling polling = DefaultPolling();
