@@ -46,11 +46,24 @@ const char* KindName(MethodKind kind) {
   return "";
 }
 
+const char* HandlerName(MethodKind kind) {
+  switch (kind) {
+    case MethodKind::kUnary:
+      return "HandleUnary";
+    case MethodKind::kClientStreaming:
+      return "HandleClientStreaming";
+    case MethodKind::kServerStreaming:
+      return "HandleServerStreaming";
+    case MethodKind::kBidirectionalStreaming:
+      return "HandleBidirectionalStreaming";
+  }
+  return "";
+}
+
 std::string HandlerOf(const Service& service, const Method& method) {
-  if (method.kind != MethodKind::kUnary) return "&::sidecall::internal::HandleStreaming";
   const std::string type = absl::StrCat(service.scope, "::", service.name, "::Service");
-  return absl::StrCat("&::sidecall::internal::HandleUnary<", type, ", ", method.request, ", ", method.reply,
-                      ", &", type, "::", method.name, ">");
+  return absl::StrCat("&::sidecall::internal::", HandlerName(method.kind), "<", type, ", ", method.request,
+                      ", ", method.reply, ", &", type, "::", method.name, ">");
 }
 
 }  // namespace

@@ -14,10 +14,12 @@ struct Function {
   std::string body;
 };
 
-// A stream, and the parameters that open it.
-Function Streaming(const std::string& type, std::vector<std::string> parameters) {
+// A stream: its parameters, and what its constructor takes behind channel, method and context.
+Function Streaming(const Service& service, const Method& method, const std::string& type,
+                   std::vector<std::string> parameters, const char* arguments) {
   return {absl::StrCat("::std::unique_ptr<", type, ">"), std::move(parameters),
-          absl::StrCat("return ::std::make_unique<", type, ">();")};
+          absl::StrCat("return ::std::make_unique<", type, ">(channel_, ", service.table_name,
+                       "::", method.name, ", *context", arguments, ");")};
 }
 
 std::vector<Function> Unary(const Service& service, const Method& method) {
@@ -32,23 +34,21 @@ std::vector<Function> Unary(const Service& service, const Method& method) {
        absl::StrCat("return ::sidecall::internal::CallUnary<", method.reply, ">(", target, ", request);")}};
 }
 
-// `named` parameters are for declarations. Definitions of streaming functions use none of theirs.
-std::vector<Function> FunctionsOf(const Service& service, const Method& method, bool named) {
-  const std::string context = named ? kContext : "::sidecall::ClientContext* /*context*/";
+std::vector<Function> FunctionsOf(const Service& service, const Method& method) {
   switch (method.kind) {
     case MethodKind::kUnary:
       return Unary(service, method);
     case MethodKind::kClientStreaming:
-      return {Streaming(absl::StrCat("::sidecall::ClientWriter<", method.request, ">"),
-                        {context, absl::StrCat(method.reply, named ? "* reply" : "* /*reply*/")})};
+      return {Streaming(service, method, absl::StrCat("::sidecall::ClientWriter<", method.request, ">"),
+                        {kContext, absl::StrCat(method.reply, "* reply")}, ", *reply")};
     case MethodKind::kServerStreaming:
-      return {Streaming(
-          absl::StrCat("::sidecall::ClientReader<", method.reply, ">"),
-          {context, absl::StrCat("const ", method.request, named ? "& request" : "& /*request*/")})};
+      return {Streaming(service, method, absl::StrCat("::sidecall::ClientReader<", method.reply, ">"),
+                        {kContext, absl::StrCat("const ", method.request, "& request")}, ", request")};
     case MethodKind::kBidirectionalStreaming:
-      return {
-          Streaming(absl::StrCat("::sidecall::ClientReaderWriter<", method.request, ", ", method.reply, ">"),
-                    {context})};
+      return {Streaming(
+          service, method,
+          absl::StrCat("::sidecall::ClientReaderWriter<", method.request, ", ", method.reply, ">"),
+          {kContext}, "")};
   }
   return {};
 }
@@ -65,7 +65,7 @@ void PrintStubDeclaration(const Service& service, Printer& printer) {
   for (const Method& method : service.methods) {
     printer.Print("\n");
     PrintComments(method.comments, printer);
-    for (const Function& function : FunctionsOf(service, method, /*named=*/true)) {
+    for (const Function& function : FunctionsOf(service, method)) {
       const char* attribute = method.deprecated ? "[[deprecated]] " : "";
       PrintCall(absl::StrCat(attribute, function.result, " ", method.name), function.parameters, " const;",
                 printer);
@@ -90,7 +90,7 @@ void PrintStubDefinitions(const Service& service, Printer& printer) {
       "}\n",
       "service", service.name);
   for (const Method& method : service.methods) {
-    for (const Function& function : FunctionsOf(service, method, /*named=*/false)) {
+    for (const Function& function : FunctionsOf(service, method)) {
       printer.Print("\n");
       PrintCall(absl::StrCat(function.result, " ", service.name, "::Stub::", method.name),
                 function.parameters, " const {", printer);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/ended_stream.h"
 #include "core/frame_engine.h"
 #include "core/status_payloads.h"
 #include "transport/registry.h"
@@ -17,6 +18,12 @@ class LameEngine final : public internal::CallEngine {
                         const internal::MessageSource& /*request*/,
                         internal::MessageTarget& /*reply*/) override {
     return why_;
+  }
+  std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& /*method*/,
+                                                      ClientContext& /*context*/,
+                                                      const internal::MessageSource* /*request*/,
+                                                      internal::MessageTarget* /*reply*/) override {
+    return std::make_unique<EndedStream>(why_);
   }
 
  private:

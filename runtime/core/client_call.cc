@@ -1,26 +1,45 @@
 #include "core/client_call.h"
 
+#include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
-#include "core/futex.h"
 #include "core/handshake.h"
 #include "sidecall/client_context.h"
 
 namespace sidecall {
 
+absl::Status LeftByCaller(const internal::Method& method, const ClientContext& context) {
+  const std::string name(method.full_name());
+  return context.cancelled() ? absl::CancelledError(absl::StrCat(name, ": the caller cancelled the call"))
+                             : absl::DeadlineExceededError(absl::StrCat(name, ": no reply before the deadline"));
+}
+
 uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& context,
-                           internal::MessageTarget& reply) {
+                           internal::MessageTarget* reply) {
   generation_ = generation_ == UINT16_MAX ? 1 : generation_ + 1;
   const uint32_t stream = generation_ << 16 | index_;
   stream_.store(stream, std::memory_order_relaxed);
   method_.store(&method, std::memory_order_relaxed);
   context_ = &context;
-  reply_ = &reply;
-  wake_.store(kAwake, std::memory_order_relaxed);
+  reply_ = reply;
+  if (streaming_.load(std::memory_order_relaxed) != nullptr) streaming_.store(nullptr);
+  caller_.Cancel();
   state_.store(State::kWaiting, std::memory_order_release);
+  return stream;
+}
+
+uint32_t ClientCall::BeginStreaming(const internal::Method& method, ClientContext& context,
+                                    internal::MessageTarget* reply, uint32_t send_window,
+                                    uint32_t receive_window) {
+  if (frame_stream_ == nullptr) frame_stream_ = std::make_unique<FrameStream>();
+  frame_stream_->Begin(send_window, receive_window);
+  metadata_taken_.store(false, std::memory_order_relaxed);
+  const uint32_t stream = Begin(method, context, reply);
+  // Nothing of the stream arrives before its START has been sent.
+  streaming_.store(frame_stream_.get(), std::memory_order_release);
   return stream;
 }
 
@@ -47,7 +66,7 @@ void ClientCall::FinishClaimed(bool own) {
   // The caller may take the call and begin another at once: nothing but the wake-up word is touched after
   // this.
   state_.store(State::kDone, std::memory_order_seq_cst);
-  if (wake_.load(std::memory_order_seq_cst) == kAsleep) WakeToRead();
+  caller_.Wake();
 }
 
 absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_view body, uint64_t max_message,
@@ -70,6 +89,9 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
   if (decoded.ok() && !body.empty() && !header.has(FrameFlags::kMessage)) {
     decoded = absl::DataLossError("bytes that are of no section");
   }
+  if (decoded.ok() && reply_ == nullptr && header.has(FrameFlags::kMessage)) [[unlikely]] {
+    decoded = absl::DataLossError("a message in the end of a stream of them");
+  }
   if (absl::IsResourceExhausted(decoded)) {
     status_ =
         std::exchange(decoded, absl::OkStatus());  // More metadata than is taken: no fault of the frame's.
@@ -77,7 +99,7 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
     status_ = absl::UnavailableError(absl::StrCat("the server's answer is malformed: ", decoded.message()));
   } else if (status_.ok() && body.size() > max_message) {
     status_ = ReplyTooLarge(method(), body.size(), max_message);
-  } else if (status_.ok() &&
+  } else if (status_.ok() && reply_ != nullptr &&
              (!header.has(FrameFlags::kMessage) || !reply_->Parse(body.data(), body.size()))) {
     status_ = absl::InternalError(
         absl::StrCat("the reply to ", std::string(method().full_name()),
@@ -105,15 +127,29 @@ bool ClientCall::Abandon() {
   }
 }
 
-void ClientCall::Sleep(int64_t deadline_nanos) {
-  FutexWait(wake_, kAsleep, deadline_nanos);
+bool ClientCall::WakeToRead() {
+  if (caller_.Wake()) return true;
+  FrameStream* stream = streaming();
+  return stream != nullptr && (stream->consumer().Wake() || stream->producer().Wake());
 }
 
-bool ClientCall::WakeToRead() {
-  uint32_t asleep = kAsleep;
-  if (!wake_.compare_exchange_strong(asleep, kAwake, std::memory_order_seq_cst)) return false;
-  FutexWakeOne(wake_);
-  return true;
+absl::Status ClientCall::TakeInitialMetadata(std::string_view body) {
+  // Not Claim, which frees a call that was abandoned: its END is still to come.
+  State expected = State::kWaiting;
+  if (!state_.compare_exchange_strong(expected, State::kCompleting, std::memory_order_acq_rel)) {
+    return absl::OkStatus();
+  }
+  absl::Status taken;
+  if (has_initial_metadata()) {
+    taken = absl::DataLossError("initial metadata twice");
+  } else {
+    taken = TakeMetadata(body, context_->mutable_server_initial_metadata());
+  }
+  if (taken.ok() && !body.empty()) taken = absl::DataLossError("bytes that are of no section");
+  Unclaim();
+  metadata_taken_.store(true, std::memory_order_seq_cst);
+  streaming()->WakeAll();
+  return taken;
 }
 
 }  // namespace sidecall

@@ -1,12 +1,17 @@
 // ClientCall: one call in flight on a client's connection, found by its index, used again for later calls.
+//
+// A streaming call's END is a unary call's reply; what comes before it goes to its FrameStream.
 #ifndef SIDECALL_CORE_CLIENT_CALL_H_
 #define SIDECALL_CORE_CLIENT_CALL_H_
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/frame_stream.h"
+#include "core/sleeper.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
 #include "transport/frame.h"
@@ -15,12 +20,19 @@ namespace sidecall {
 
 class ClientContext;
 
+// The status of a call whose caller waits no more: CANCELLED or DEADLINE_EXCEEDED.
+absl::Status LeftByCaller(const internal::Method& method, const ClientContext& context);
+
 class ClientCall {
  public:
   explicit ClientCall(uint32_t index) : index_(index) {}
 
-  // Begins another call. REQUIRES: it is free, and the write lock is held. Returns its stream.
-  uint32_t Begin(const internal::Method& method, ClientContext& context, internal::MessageTarget& reply);
+  // Begins another call. `reply`: where the one message of its reply goes, null for a server that streams.
+  // REQUIRES: it is free, and the write lock is held. Returns its stream.
+  uint32_t Begin(const internal::Method& method, ClientContext& context, internal::MessageTarget* reply);
+  // The same for a streaming call, which may send so many bytes, and receive so many.
+  uint32_t BeginStreaming(const internal::Method& method, ClientContext& context,
+                          internal::MessageTarget* reply, uint32_t send_window, uint32_t receive_window);
   bool free() const { return state_.load(std::memory_order_acquire) == State::kFree; }
   // The caller has taken the status, and touches this object no more.
   absl::Status Take();
@@ -32,29 +44,28 @@ class ClientCall {
   // Ends the call with `status`; frees it where the caller has left. No effect where it has ended already.
   void Fail(const absl::Status& status, bool own);
 
+  // Takes a METADATA frame's body. DATA_LOSS where it is none, or the second.
+  absl::Status TakeInitialMetadata(std::string_view body);
+
   // -- The caller's -----------------------------------------------------------------------------------------
-  bool done() const { return state_.load(std::memory_order_acquire) == State::kDone; }
-  // The same after AnnounceSleep: in one order with it, and with the reader's look at whether this caller
-  // sleeps.
-  bool done_after_announcing() const { return state_.load(std::memory_order_seq_cst) == State::kDone; }
+  bool done() const { return state_.load(std::memory_order_seq_cst) == State::kDone; }
+  // The server's initial metadata is in the context, as far as there is any.
+  bool has_initial_metadata() const { return metadata_taken_.load(std::memory_order_seq_cst); }
   // Leaves before the end. False: the end has come in between, and done() will be true at once. The object
   // stays in use until the server has answered: its index must not be used again before.
   bool Abandon();
-  // Sleeps until woken, done, or `deadline_nanos`. Announce first, look again, then sleep.
-  void AnnounceSleep() { wake_.store(kAsleep, std::memory_order_seq_cst); }
-  void CancelSleep() { wake_.store(kAwake, std::memory_order_relaxed); }
-  void Sleep(int64_t deadline_nanos);
-  // Wakes the sleeping caller, to read in place of the one before. False where it does not sleep.
+  // Where the caller sleeps until the end.
+  Sleeper& caller() { return caller_; }
+  // Wakes one thread of the call that sleeps, to read in place of the one before. False where none does.
   bool WakeToRead();
 
+  // Null for a unary call. Any thread that knows the call's stream to be open.
+  FrameStream* streaming() const { return streaming_.load(std::memory_order_relaxed); }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
   const internal::Method& method() const { return *method_.load(std::memory_order_relaxed); }
 
  private:
   enum class State : uint32_t { kFree, kWaiting, kCompleting, kDone, kAbandoned };
-  static constexpr uint32_t kAwake = 0;
-  static constexpr uint32_t kAsleep = 1;
-
   // Claims the right to end the call. False where the caller has left (and the call is free now), or it has
   // ended.
   bool Claim(bool own);
@@ -66,7 +77,10 @@ class ClientCall {
   uint32_t generation_ = 0;
   std::atomic<uint32_t> stream_{0};
   std::atomic<State> state_{State::kFree};
-  std::atomic<uint32_t> wake_{kAwake};
+  std::atomic<FrameStream*> streaming_{nullptr};
+  std::atomic<bool> metadata_taken_{false};
+  std::unique_ptr<FrameStream> frame_stream_;  // made when first needed
+  Sleeper caller_;
   std::atomic<const internal::Method*> method_{nullptr};  // a stale answer may ask for it at any time
   ClientContext* context_ = nullptr;
   internal::MessageTarget* reply_ = nullptr;

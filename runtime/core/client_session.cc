@@ -21,6 +21,30 @@ constexpr uint64_t kWatchId = 1;
 
 }  // namespace
 
+// Wakes one thread of a call, wherever it sleeps, when the call is cancelled. Known to the context from the first
+// sleep on: a call that only polls pays nothing for it.
+class ClientSession::CancelWaker final : public ClientContext::Waker {
+ public:
+  CancelWaker(ClientSession& session, const Wait& wait) : session_(session), wait_(wait) {}
+  ~CancelWaker() {
+    if (added_) wait_.context.RemoveWaker(*this);
+  }
+  // False where the call is cancelled already.
+  bool Add() {
+    if (!added_) added_ = wait_.context.AddWaker(*this);
+    return added_;
+  }
+  void WakeForCancel() override {
+    // Not asleep there, it may be in the event loop, or about to.
+    if (!wait_.sleeper.Wake()) session_.events_->Wake();
+  }
+
+ private:
+  ClientSession& session_;
+  const Wait& wait_;
+  bool added_ = false;
+};
+
 ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
                              uint64_t max_receive_message, Polling polling, std::unique_ptr<EventLoop> events)
     : connection_(std::move(connection)),
@@ -62,7 +86,7 @@ absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
       return absl::DeadlineExceededError(
           "the server accepted the connection, but did not answer the hello in time");
     }
-    FlushPending();
+    Flush();
     SleepUntilReadable(deadline_nanos);
   }
   return greeted_ ? absl::OkStatus() : close_status_;
@@ -73,6 +97,12 @@ void ClientSession::LookAround() {
   SleepUntilReadable(0);
   while (frames_.Poll() > 0) {
   }
+  HandReaderRoleOn(true);
+}
+
+void ClientSession::PollOnce() {
+  if (!TakeReaderRole()) return;
+  frames_.Poll();
   HandReaderRoleOn(true);
 }
 
@@ -102,13 +132,18 @@ ClientCall* ClientSession::CallOf(uint32_t stream) const {
 
 absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const internal::Method& method,
                                                  ClientContext& context,
-                                                 const internal::MessageSource& request, size_t request_size,
-                                                 internal::MessageTarget& reply) {
+                                                 const internal::MessageSource* request, size_t request_size,
+                                                 internal::MessageTarget* reply) {
   if (request_size > agreement_.peer.max_message) {
     return NotSent(absl::ResourceExhaustedError(
         absl::StrCat("the request to ", std::string(method.full_name()), " has ", request_size,
                      " bytes, and the server takes ", agreement_.peer.max_message,
                      ". Send less, or raise the server's max_receive_message_bytes")));
+  }
+  const bool streaming = method.kind() != internal::MethodKind::kUnary;
+  if (streaming && agreement_.peer.initial_window == 0) [[unlikely]] {
+    return NotSent(absl::UnimplementedError(
+        absl::StrCat("the server takes no streams, and ", std::string(method.full_name()), " is one")));
   }
   ClientCall* call = FreeCall();
   if (call == nullptr) {
@@ -124,8 +159,10 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   }
   FrameHeader header;
   header.type = FrameType::kStart;
-  header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
-  header.stream = call->Begin(method, context, reply);
+  if (request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
+  header.stream = streaming ? call->BeginStreaming(method, context, reply,
+                                                   agreement_.peer.initial_window, kInitialWindow)
+                            : call->Begin(method, context, reply);
   header.code = method.id();
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
@@ -133,7 +170,7 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   const bool known =
       header.code < method_known_.size() && method_known_[header.code].load(std::memory_order_relaxed);
   if (known && context.metadata().empty()) [[likely]] {
-    writer_.Send(lock, header, {}, &request, request_size);
+    writer_.Send(lock, header, {}, request, request_size);
   } else {
     std::string head;
     if (!known) {
@@ -144,22 +181,25 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
       header.flags |= FrameFlags::kMetadata;
       AppendMetadata(head, context.metadata());
     }
-    writer_.Send(lock, header, head, &request, request_size);
+    writer_.Send(lock, header, head, request, request_size);
   }
   writer_.Flush(lock);
   return call;
 }
 
-absl::Status ClientSession::Finish(ClientCall& call, int64_t deadline_nanos) {
+absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   const uint32_t stream = call.stream();
-  const bool ended =
-      Await(call, deadline_nanos == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline_nanos);
-  if (ended) [[likely]] {
+  const int64_t deadline = context.deadline_nanos();
+  const Wait wait{.call = call,
+                  .context = context,
+                  .sleeper = call.caller(),
+                  .stream = nullptr,
+                  .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
+  if (Await(wait, [&call] { return call.done(); })) [[likely]] {
     free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
     return call.Take();
   }
-  absl::Status status = absl::DeadlineExceededError(
-      absl::StrCat(std::string(call.method().full_name()), ": no reply before the deadline"));
+  absl::Status status = LeftByCaller(call.method(), context);
   // One critical section: once abandoned, the call no longer keeps this session from being retired.
   FrameWriter::Lock lock(write_mutex_);
   if (!call.Abandon()) {
@@ -170,19 +210,20 @@ absl::Status ClientSession::Finish(ClientCall& call, int64_t deadline_nanos) {
   return status;
 }
 
-bool ClientSession::Await(ClientCall& call, int64_t deadline_nanos) {
+template <typename Done>
+bool ClientSession::Await(const Wait& wait, Done done) {
   if (peer_is_self_) HandlerScope::AboutToBlock();
-  bool ended = false;
+  CancelWaker waker(*this, wait);
   for (;;) {
     if (TakeReaderRole()) {
-      ended = call.done() || ReadUntilDone(call, deadline_nanos);
+      const bool ended = done() || ReadUntil(wait, done, waker);
       HandReaderRoleOn(true);
       return ended;
     }
     if (writer_.has_pending()) events_->Wake();
-    SleepAsFollower(call, deadline_nanos);
-    ended = call.done();
-    if (ended || MonotonicNanos() >= deadline_nanos) {
+    if (waker.Add()) SleepAsFollower(wait, done);
+    const bool ended = done();
+    if (ended || wait.context.cancelled() || MonotonicNanos() >= wait.deadline_nanos) {
       HandReaderRoleOn(false);
       return ended;
     }
@@ -199,27 +240,37 @@ void ClientSession::HandReaderRoleOn(bool release) {
   }
 }
 
-void ClientSession::SleepAsFollower(ClientCall& call, int64_t deadline_nanos) {
+template <typename Done>
+void ClientSession::SleepAsFollower(const Wait& wait, Done done) {
   HandlerScope::AboutToBlock();
   followers_.fetch_add(1, std::memory_order_seq_cst);
-  call.AnnounceSleep();
-  // Pairs with HandReaderRoleOn and ClientCall::FinishClaimed: either they see us asleep, or we see what they
-  // did.
-  if (reader_.load(std::memory_order_seq_cst) && !call.done_after_announcing()) call.Sleep(deadline_nanos);
-  call.CancelSleep();
+  wait.sleeper.Announce();
+  // Pairs with HandReaderRoleOn and with whoever makes done() true: either they see us asleep, or we see what
+  // they did.
+  if (reader_.load(std::memory_order_seq_cst) && !done() && !wait.context.cancelled()) {
+    wait.sleeper.Sleep(wait.deadline_nanos);
+  }
+  wait.sleeper.Cancel();
   followers_.fetch_sub(1, std::memory_order_seq_cst);
 }
 
-bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
-  reading_for_ = &call;
+template <typename Done>
+bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
+  const int64_t deadline_nanos = wait.deadline_nanos;
+  if (wait.stream == nullptr) {
+    reading_for_ = &wait.call;
+  } else {
+    reading_into_ = wait.stream;
+  }
   bool slept = false;
   int64_t began = 0;
-  if (closed()) call.Fail(close_status_, true);
+  if (closed()) EndOf(wait.call, close_status_);
   spin_.Begin();
-  for (bool look = !spin_.SleepsAtOnce(); !call.done(); look = true) {
+  for (bool look = !spin_.SleepsAtOnce(); !done(); look = true) {
     const size_t frames = look ? frames_.Poll() : 0;
-    if (writer_.has_pending()) FlushPending();
-    if (call.done()) continue;
+    if (writer_.has_pending()) Flush();
+    if (done()) continue;
+    if (wait.context.cancelled()) break;
     if (frames > 0) {
       if (deadline_nanos == kInfiniteFutureNanos) continue;
     } else if (look && spin_.Continue()) {
@@ -228,6 +279,7 @@ bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
       HandlerScope::AboutToBlock();
       if (!slept) began = MonotonicNanos();
       slept = true;
+      if (!waker.Add()) break;
       SleepUntilReadable(deadline_nanos);
     }
     if (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos) break;
@@ -238,7 +290,8 @@ bool ClientSession::ReadUntilDone(ClientCall& call, int64_t deadline_nanos) {
     spin_.EndedAwake();
   }
   reading_for_ = nullptr;
-  return call.done();
+  reading_into_ = nullptr;
+  return done();
 }
 
 void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
@@ -251,9 +304,15 @@ void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
   connection_->Disarm(ready);
 }
 
-void ClientSession::FlushPending() {
+void ClientSession::Flush() {
   FrameWriter::Lock lock(write_mutex_);
+  const bool had_pending = writer_.has_pending();
   writer_.Flush(lock);
+  if (!had_pending || writer_.has_pending()) return;
+  // Producers may wait for this.
+  for (const auto& call : owned_calls_) {
+    if (FrameStream* stream = call->streaming(); stream != nullptr) stream->producer().Wake();
+  }
 }
 
 void ClientSession::SendCancel(FrameWriter::Lock& lock, uint32_t stream) {
@@ -278,15 +337,48 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
   switch (header.type) {
     case FrameType::kEnd:
       return EndCall(header, body);
+    case FrameType::kMessage:
+      return TakeMessage(header, body);
+    case FrameType::kWindow: {
+      FrameStream* stream = StreamOf(header.stream);
+      return stream != nullptr ? stream->OnWindow(header.argument) : absl::OkStatus();
+    }
+    case FrameType::kMetadata: {
+      FrameStream* stream = StreamOf(header.stream);
+      if (stream == nullptr) break;
+      absl::Status taken = CallOf(header.stream)->TakeInitialMetadata(body);
+      if (!absl::IsResourceExhausted(taken)) return taken;
+      stream->Break(taken);
+      return absl::OkStatus();
+    }
     case FrameType::kGoAway:
       going_away_.store(true, std::memory_order_release);  // Calls in flight go on.
       return absl::OkStatus();
     case FrameType::kPong:
       return absl::OkStatus();
     default:
-      return absl::DataLossError(absl::StrCat("the server sent a frame of type ",
-                                              static_cast<int>(header.type), " that has no place here"));
+      break;
   }
+  return absl::DataLossError(absl::StrCat("the server sent a frame of type ", static_cast<int>(header.type),
+                                          " on stream ", header.stream, ", where it has no place"));
+}
+
+FrameStream* ClientSession::StreamOf(uint32_t stream) const {
+  ClientCall* call = CallOf(stream);
+  return call != nullptr ? call->streaming() : nullptr;
+}
+
+absl::Status ClientSession::TakeMessage(const FrameHeader& header, std::string_view body) {
+  FrameStream* stream = StreamOf(header.stream);
+  if (stream == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("the server sent a message on stream ", header.stream, ", which is no open stream of them"));
+  }
+  if (body.size() > max_receive_message_) {
+    OnTooLarge(header, body.size());
+    return absl::OkStatus();
+  }
+  return stream->OnMessage(header, body, stream == reading_into_);
 }
 
 absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view body) {
@@ -299,11 +391,19 @@ absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view 
     const uint32_t id = call->method().id();
     if (id < method_known_.size()) method_known_[id].store(true, std::memory_order_relaxed);
   }
+  if (FrameStream* stream = call->streaming(); stream != nullptr) stream->End();
   return call->CompleteWith(header, body, max_receive_message_, call == reading_for_);
 }
 
-absl::Status ClientSession::OnSplitBegins(const FrameHeader& header) {
-  if (header.type == FrameType::kEnd && CallOf(header.stream) != nullptr) return absl::OkStatus();
+absl::StatusOr<bool> ClientSession::OnSplitBegins(const FrameHeader& header) {
+  const FrameStream* stream = StreamOf(header.stream);
+  if (header.type == FrameType::kEnd && CallOf(header.stream) != nullptr) return true;
+  if (header.type == FrameType::kMetadata && stream != nullptr) return true;
+  if (header.type == FrameType::kMessage && stream != nullptr) {
+    absl::Status begins = stream->CheckMessageBegins();
+    if (!begins.ok()) return begins;
+    return true;
+  }
   return absl::DataLossError(absl::StrCat("the server sent pieces of a frame of type ",
                                           static_cast<int>(header.type), " on stream ", header.stream,
                                           ", where they have no place"));
@@ -311,8 +411,18 @@ absl::Status ClientSession::OnSplitBegins(const FrameHeader& header) {
 
 void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
   ClientCall* call = CallOf(header.stream);
-  if (call == nullptr || header.type != FrameType::kEnd) return;
-  call->Fail(ReplyTooLarge(call->method(), size, max_receive_message_), call == reading_for_);
+  if (call == nullptr) return;
+  const absl::Status why = ReplyTooLarge(call->method(), size, max_receive_message_);
+  if (header.type == FrameType::kEnd) {
+    EndOf(*call, why);
+  } else if (FrameStream* stream = call->streaming(); stream != nullptr) {
+    stream->Break(why);
+  }
+}
+
+void ClientSession::EndOf(ClientCall& call, const absl::Status& why) {
+  if (FrameStream* stream = call.streaming(); stream != nullptr) stream->End();
+  call.Fail(why, &call == reading_for_);
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
@@ -330,8 +440,59 @@ void ClientSession::OnClosed(const absl::Status& why) {
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);
     if (call == nullptr) break;
-    call->Fail(close_status_, call == reading_for_);
+    EndOf(*call, close_status_);
   }
+}
+
+// -- Streams
+// ---------------------------------------------------------------------------------------------------------
+
+bool ClientSession::SendMessage(ClientCall& call, const internal::MessageSource* message, size_t size,
+                                bool half_close, bool flush) {
+  FrameStream& stream = *call.streaming();
+  FrameHeader header;
+  header.type = FrameType::kMessage;
+  header.stream = call.stream();
+  if (message != nullptr) header.flags |= FrameFlags::kMessage;
+  if (half_close) header.flags |= FrameFlags::kHalfClose;
+  FrameWriter::Lock lock(write_mutex_);
+  if (stream.over()) return false;  // Nothing follows a CANCEL.
+  writer_.Send(lock, header, {}, message, size);
+  if (flush) writer_.Flush(lock);
+  return true;
+}
+
+void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
+  FrameHeader header;
+  header.type = FrameType::kWindow;
+  header.lane = Lane::kControl;
+  header.stream = call.stream();
+  header.argument = bytes;
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.Send(lock, header, {}, nullptr, 0);
+  writer_.Flush(lock);
+}
+
+void ClientSession::SendCancel(ClientCall& call) {
+  FrameWriter::Lock lock(write_mutex_);
+  if (!call.done()) SendCancel(lock, call.stream());
+}
+
+bool ClientSession::Abandon(ClientCall& call) {
+  // Under the lock: once abandoned, the call no longer keeps this session from being retired.
+  FrameWriter::Lock lock(write_mutex_);
+  return call.Abandon();
+}
+
+bool ClientSession::AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
+                                absl::FunctionRef<bool()> done) {
+  const int64_t deadline = context.deadline_nanos();
+  const Wait wait{.call = call,
+                  .context = context,
+                  .sleeper = sleeper,
+                  .stream = call.streaming(),
+                  .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
+  return Await(wait, done);
 }
 
 }  // namespace sidecall

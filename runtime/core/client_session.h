@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "core/adaptive_spin.h"
 #include "core/client_call.h"
@@ -35,14 +36,36 @@ class ClientSession final : private WholeFrameSink {
                                                              uint64_t max_receive_message, Polling polling,
                                                              int64_t deadline_nanos);
 
-  // Sends a unary call. REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server
-  // takes no more calls or no such large message.
+  // Begins a call, with its one message where `request` is not null; `reply` is where its one reply goes.
+  // REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server takes no more calls or
+  // no such large message; UNIMPLEMENTED, not sent, where it takes no streams.
   absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const internal::Method& method,
-                                    ClientContext& context, const internal::MessageSource& request,
-                                    size_t request_size, internal::MessageTarget& reply);
+                                    ClientContext& context, const internal::MessageSource* request,
+                                    size_t request_size, internal::MessageTarget* reply);
 
-  // Waits for the call's end and gives its status. The call is gone.
-  absl::Status Finish(ClientCall& call, int64_t deadline_nanos);
+  // Waits for the end of a unary call and gives its status. The call is gone.
+  absl::Status Finish(ClientCall& call, ClientContext& context);
+
+  // -- Streams ----------------------------------------------------------------------------------------------
+  // Sends a MESSAGE frame of `call`, with `message` where that is not null. False where the stream is over.
+  bool SendMessage(ClientCall& call, const internal::MessageSource* message, size_t size, bool half_close,
+                   bool flush);
+  void SendWindow(ClientCall& call, uint64_t bytes);
+  // Tells the server that nobody waits for it. The call goes on until its end.
+  void SendCancel(ClientCall& call);
+  // The call is not waited for any more: it ends by itself. False where it has: Take its status.
+  bool Abandon(ClientCall& call);
+  // Waits, by reading or asleep at `sleeper`, until `done()`. False: the deadline, a cancel, or the connection's end
+  // came first.
+  bool AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
+                   absl::FunctionRef<bool()> done);
+  // Reads what has come, unless somebody is at it.
+  void PollOnce();
+  // Sends what is left of bursts.
+  void Flush();
+  bool has_pending() const { return writer_.has_pending(); }
+  uint64_t max_send_message() const { return agreement_.peer.max_message; }
+  uint64_t max_receive_message() const { return max_receive_message_; }
 
   // False where new calls need another connection: it ended, or the server asked to leave.
   bool usable() const {
@@ -64,29 +87,45 @@ class ClientSession final : private WholeFrameSink {
   const PeerIdentity& peer() const { return connection_->peer(); }
 
  private:
+  class CancelWaker;
+
   ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex, uint64_t max_receive_message,
                 Polling polling, std::unique_ptr<EventLoop> events);
   absl::Status AwaitHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
-  absl::Status OnSplitBegins(const FrameHeader& header) override;
+  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 
+  // One thread's wait for something of its call.
+  struct Wait {
+    ClientCall& call;
+    ClientContext& context;
+    Sleeper& sleeper;
+    FrameStream* stream;     // null: a unary call
+    int64_t deadline_nanos;  // kInfiniteFutureNanos for none
+  };
+
   ClientCall* FreeCall();
   ClientCall* CallOf(uint32_t stream) const;
+  FrameStream* StreamOf(uint32_t stream) const;
   absl::Status EndCall(const FrameHeader& header, std::string_view body);
+  absl::Status TakeMessage(const FrameHeader& header, std::string_view body);
+  void EndOf(ClientCall& call, const absl::Status& why);
 
-  // Reads what has come, unless somebody is at it.
+  // As PollOnce, of a connection at which nobody has looked for a while.
   void LookAround();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   bool TakeReaderRole() { return !reader_.exchange(true, std::memory_order_seq_cst); }
   void HandReaderRoleOn(bool release);
-  bool Await(ClientCall& call, int64_t deadline_nanos);
-  bool ReadUntilDone(ClientCall& call, int64_t deadline_nanos);
+  template <typename Done>
+  bool Await(const Wait& wait, Done done);
+  template <typename Done>
+  bool ReadUntil(const Wait& wait, Done done, CancelWaker& waker);
+  template <typename Done>
+  void SleepAsFollower(const Wait& wait, Done done);
   void SleepUntilReadable(int64_t deadline_nanos);
-  void SleepAsFollower(ClientCall& call, int64_t deadline_nanos);
-  void FlushPending();
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
   // After which a server may well have restarted, and a system call does not matter.
@@ -108,7 +147,8 @@ class ClientSession final : private WholeFrameSink {
   AdaptiveSpin spin_;  // the reader's, as is:
   ConnectionWatch watch_;
   std::vector<uint64_t> ready_;
-  ClientCall* reading_for_ = nullptr;  // the reader's own call
+  ClientCall* reading_for_ = nullptr;      // the reader's own call, where it is unary
+  FrameStream* reading_into_ = nullptr;    // the reader's own stream, where it waits for a message
   absl::Status close_status_;
 
   std::atomic<bool> closed_{false};  // close_status_ tells why

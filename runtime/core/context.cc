@@ -1,7 +1,8 @@
-// ClientContext, ServerContext, Metadata, PeerIdentity, Method: what calls carry.
+// ClientContext, ServerContext, CancelGroup, Metadata, PeerIdentity, Method: what calls carry.
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -43,13 +44,63 @@ void ClientContext::set_timeout(absl::Duration timeout) {
   }
 }
 
+std::unique_ptr<ClientContext> ClientContext::FromServerContext(const ServerContext& server_context) {
+  auto context = std::make_unique<ClientContext>();
+  context->deadline_nanos_ = server_context.deadline_nanos();
+  context->group_ = server_context.nested_calls();
+  context->group_->Add(*context);
+  return context;
+}
+
+void ClientContext::TryCancel() {
+  cancelled_.store(true, std::memory_order_release);
+  const std::lock_guard lock(wakers_mutex_);
+  for (Waker* waker = wakers_; waker != nullptr; waker = waker->next_) waker->WakeForCancel();
+}
+
+bool ClientContext::AddWaker(Waker& waker) {
+  const std::lock_guard lock(wakers_mutex_);
+  if (cancelled()) return false;
+  waker.next_ = std::exchange(wakers_, &waker);
+  return true;
+}
+
+void ClientContext::RemoveWaker(Waker& waker) {
+  const std::lock_guard lock(wakers_mutex_);
+  for (Waker** at = &wakers_; *at != nullptr; at = &(*at)->next_) {
+    if (*at != &waker) continue;
+    *at = waker.next_;
+    return;
+  }
+}
+
 void ServerContext::Start(const PeerIdentity& peer, int64_t deadline_nanos) {
   peer_ = &peer;
   deadline_nanos_ = deadline_nanos;
   cancelled_.store(false, std::memory_order_relaxed);
+  if (nested_ != nullptr) nested_.reset();
   client_metadata_.clear();
   initial_metadata_.clear();
   trailing_metadata_.clear();
+}
+
+void ServerContext::Cancel() {
+  cancelled_.store(true, std::memory_order_release);
+  std::shared_ptr<internal::CancelGroup> nested;
+  {
+    const std::lock_guard lock(nested_mutex_);
+    nested = nested_;
+  }
+  if (nested != nullptr) nested->Cancel();
+}
+
+std::shared_ptr<internal::CancelGroup> ServerContext::nested_calls() const {
+  const std::lock_guard lock(nested_mutex_);
+  if (nested_ == nullptr) {
+    nested_ = std::make_shared<internal::CancelGroup>();
+    if (cancelled()) nested_->Cancel();
+  }
+  return nested_;
 }
 
 absl::Time ServerContext::deadline() const {
@@ -100,6 +151,23 @@ std::string PeerIdentity::ToString() const {
 
 namespace internal {
 
+void CancelGroup::Add(ClientContext& context) {
+  const std::lock_guard lock(mutex_);
+  if (cancelled_) context.TryCancel();
+  contexts_.push_back(&context);
+}
+
+void CancelGroup::Remove(ClientContext& context) {
+  const std::lock_guard lock(mutex_);
+  std::erase(contexts_, &context);
+}
+
+void CancelGroup::Cancel() {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(cancelled_, true)) return;
+  for (ClientContext* context : contexts_) context->TryCancel();
+}
+
 uint32_t Method::AssignId() const {
   static std::atomic<uint32_t> last{0};
   const uint32_t fresh = last.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -109,14 +177,6 @@ uint32_t Method::AssignId() const {
 
 absl::Status StatusFromException(const char* what) {
   return absl::UnknownError(absl::StrCat("the handler threw: ", what));
-}
-
-absl::Status StreamingUnimplemented() {
-  return absl::UnimplementedError("streaming calls are not carried by this release; unary ones are");
-}
-
-void HandleStreaming(Service& /*service*/, ServerCall& call) {
-  call.Finish(StreamingUnimplemented(), nullptr);
 }
 
 }  // namespace internal

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/client_stream.h"
+#include "core/ended_stream.h"
 #include "core/handler_scope.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
@@ -33,17 +35,38 @@ FrameEngine::~FrameEngine() = default;
 
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
                                    const internal::MessageSource& request, internal::MessageTarget& reply) {
+  auto started = Start(method, context, &request, &reply);
+  if (!started.ok()) return started.status();
+  return started->session.Finish(started->call, context);
+}
+
+std::unique_ptr<internal::ClientStream> FrameEngine::StartStream(const internal::Method& method,
+                                                                 ClientContext& context,
+                                                                 const internal::MessageSource* request,
+                                                                 internal::MessageTarget* reply) {
+  auto started = Start(method, context, request, reply);
+  if (!started.ok()) return std::make_unique<EndedStream>(started.status());
+  return std::make_unique<FrameClientStream>(started->session, started->call, context, request != nullptr);
+}
+
+absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& method,
+                                                        ClientContext& context,
+                                                        const internal::MessageSource* request,
+                                                        internal::MessageTarget* reply) {
   if (fork_guard_.forked()) [[unlikely]] {
     return NotSent(ForkGuard::Error("this channel"));
   }
   if (context.deadline_nanos() == ClientContext::kPassedDeadline) [[unlikely]] {
     return NotSent(absl::DeadlineExceededError("the deadline had passed when it was set"));
   }
+  if (context.cancelled()) [[unlikely]] {
+    return NotSent(LeftByCaller(method, context));
+  }
   if (!context.metadata().empty()) {
     absl::Status valid = context.metadata().Validate();
     if (!valid.ok()) return NotSent(valid);
   }
-  const size_t size = request.ByteSize();
+  const size_t size = request != nullptr ? request->ByteSize() : 0;
   FrameWriter::Lock lock(mutex_);
   ClientSession* session = session_.get();
   if (session == nullptr || !session->UsableForNewCall()) [[unlikely]] {
@@ -55,7 +78,7 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
   lock.unlock();
   if (!call.ok()) return call.status();
   context.set_peer(session->peer());
-  return session->Finish(**call, context.deadline_nanos());
+  return Started{*session, **call};
 }
 
 absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock,

@@ -24,8 +24,18 @@ class FrameEngine final : public internal::CallEngine {
 
   absl::Status RunUnary(const internal::Method& method, ClientContext& context,
                         const internal::MessageSource& request, internal::MessageTarget& reply) override;
+  std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
+                                                      const internal::MessageSource* request,
+                                                      internal::MessageTarget* reply) override;
 
  private:
+  struct Started {
+    ClientSession& session;
+    ClientCall& call;
+  };
+  // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
+  absl::StatusOr<Started> Start(const internal::Method& method, ClientContext& context,
+                                const internal::MessageSource* request, internal::MessageTarget* reply);
   // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
   // Transport::Connect, marked as not sent.
   absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);

@@ -106,8 +106,8 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   if (body.size < sizeof size)
     return absl::DataLossError("the first piece of a split frame does not tell its size");
   std::memcpy(&size, body.bytes, sizeof size);
-  absl::Status begins = sink_.OnSplitBegins(header);
-  if (!begins.ok()) return begins;
+  absl::StatusOr<bool> wanted = sink_.OnSplitBegins(header);
+  if (!wanted.ok()) return wanted.status();
   if (assemblies_.size() >= max_split_) {
     return absl::DataLossError(absl::StrCat("more than ", max_split_, " split frames at once"));
   }
@@ -120,9 +120,9 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   assembly.header = header;
   assembly.header.flags &= static_cast<uint8_t>(~FrameFlags::kMore);
   assembly.size = size;
-  if (size > max_whole_) {
+  if (*wanted && size > max_whole_) {
     sink_.OnTooLarge(assembly.header, size);
-  } else {
+  } else if (*wanted) {
     assembly.buffer = TakeBuffer();
     assembly.bytes = assembly.buffer.Get(size);
   }

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "transport/transport.h"
 
 namespace sidecall {
@@ -21,9 +21,9 @@ class WholeFrameSink {
  public:
   // `body` is private memory, valid until the reader's next Poll. An error closes the connection.
   virtual absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) = 0;
-  // A split frame begins: an error closes the connection, before memory is set aside for what has no place
-  // here.
-  virtual absl::Status OnSplitBegins(const FrameHeader& /*header*/) { return absl::OkStatus(); }
+  // A split frame begins, and no memory has been set aside for it. False: nobody wants it, and it is skipped.
+  // An error closes the connection.
+  virtual absl::StatusOr<bool> OnSplitBegins(const FrameHeader& /*header*/) { return true; }
   // A frame was larger than the limit, and is skipped. `header` is that of its first piece.
   virtual void OnTooLarge(const FrameHeader& header, uint64_t size) = 0;
   virtual void OnClosed(const absl::Status& why) = 0;

@@ -16,6 +16,8 @@ class HandlerScope {
   static bool Active() { return current != nullptr; }
 
  protected:
+  // The innermost handler of this thread, or null.
+  static HandlerScope* Current() { return current; }
   HandlerScope() { current = this; }
   ~HandlerScope() { current = nullptr; }
   HandlerScope(const HandlerScope&) = delete;

@@ -28,6 +28,7 @@ void SendHello(FrameWriter& writer, WriteMutex& write_mutex, uint64_t max_messag
   hello.max_calls = max_calls;
   hello.max_method_ids = kMaxMethodIds;
   hello.max_metadata = kMaxMetadataBytes;
+  hello.initial_window = kInitialWindow;
   FrameHeader header;
   header.type = FrameType::kHello;
   header.lane = Lane::kControl;

@@ -22,6 +22,10 @@ inline uint32_t StreamIndex(uint32_t stream) {
   return stream & (kMaxCallsPerConnection - 1);
 }
 
+// What each stream may send before the first WINDOW. Half of it is returned at a time: large enough for a
+// megabyte message to find window left, small enough for a thousand stalled streams.
+inline constexpr uint32_t kInitialWindow = 256u << 10;
+
 // Sends this side's hello.
 void SendHello(FrameWriter& writer, WriteMutex& write_mutex, uint64_t max_message, uint32_t max_calls);
 

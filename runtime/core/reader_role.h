@@ -45,6 +45,7 @@ class ReaderRole {
 
   // The role as it is: changes with every handler.
   Ticket Look() const { return word_.load(std::memory_order_acquire); }
+  bool IsFree() const { return StateOf(word_.load(std::memory_order_seq_cst)) == kFree; }
   static bool IsHandling(Ticket ticket) { return StateOf(ticket) == kHandling; }
 
  private:

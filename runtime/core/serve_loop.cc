@@ -16,6 +16,8 @@ constexpr int64_t kHelloNanos = 10'000'000'000;
 constexpr int64_t kAcceptPauseNanos = 100'000'000;
 // Rounds that read frames and ran no handler between two looks at the event loop.
 constexpr uint32_t kIdleRounds = 256;
+// Rounds in a row that only served handlers which wait, after which one of those had better have the role.
+constexpr uint32_t kRoundsForWaiters = 4;
 
 // The first session's id. Listeners have the event-loop tokens from 1 up: far fewer than the sessions' begin
 // at.
@@ -53,54 +55,70 @@ absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
 // -- The reader
 // ----------------------------------------------------------------------------------------------
 
-void ServeLoop::RunAsReader() {
+WorkerPool::Loop::Ended ServeLoop::RunAsReader() {
   // Calls that were read before the role changed hands come first: their requests lie in the connections'
   // memory.
-  if (!RunCalls()) return;
+  if (RunCalls() == Ran::kRoleLost) return Ended::kRoleLost;
   bool slept = false;  // in the wait that goes on
   spin_.Begin();
   while (!pool_.stopping()) {
-    const Progress progress = PollHot();
-    if (progress == Progress::kRoleLost) return;
-    if (look_at_events_.load(std::memory_order_relaxed)) [[unlikely]] {
-      look_at_events_.store(false, std::memory_order_relaxed);
-      LookAtEvents(0);
-      RunTimers();
-      TakeRequests();
-      MuteHot();
-      continue;
-    }
-    if (progress == Progress::kSome) {
-      // Handlers keep the supervisor awake, and that has this thread look at what sleeps: others' frames,
-      // accepts, timers. Frames that start no handler do not.
-      if (!std::exchange(ran_handlers_, false) && ++idle_rounds_ % kIdleRounds == 0) {
-        look_at_events_.store(true, std::memory_order_relaxed);
-      }
-      if (!std::exchange(slept, false)) spin_.EndedAwake();
-      spin_.Begin();
-      if (!spin_.SleepsAtOnce()) continue;
-    } else if (!hot_.empty() && spin_.Continue()) {
-      continue;
-    }
-    const int64_t began = MonotonicNanos();
-    if (Sleep()) {
-      spin_.EndedAsleep(MonotonicNanos() - began);
-      slept = true;
-    }
-    TakeRequests();
-    spin_.Begin();
+    const Progress progress = PollHot(Purpose::kRunCalls);
+    if (progress == Progress::kRoleLost) return Ended::kRoleLost;
+    if (OfferToWaiter()) return Ended::kRoleGiven;
+    AfterPoll(progress, slept, kInfiniteFutureNanos);
   }
   pool_.role().Release();
+  return Ended::kRoleLost;
 }
 
-ServeLoop::Progress ServeLoop::PollHot() {
+// What a round does when it has polled: looks at what sleeps, polls on, or sleeps until `deadline_nanos`.
+void ServeLoop::AfterPoll(Progress progress, bool& slept, int64_t deadline_nanos) {
+  if (look_at_events_.load(std::memory_order_relaxed)) [[unlikely]] {
+    look_at_events_.store(false, std::memory_order_relaxed);
+    LookAtEvents(0);
+    RunTimers();
+    TakeRequests();
+    MuteHot();
+    return;
+  }
+  if (progress == Progress::kSome) {
+    // Handlers keep the supervisor awake, and that has this thread look at what sleeps: others' frames,
+    // accepts, timers. Frames that start no handler do not.
+    if (std::exchange(ran_handlers_, false)) {
+      rounds_for_waiters_ = 0;
+    } else {
+      rounds_for_waiters_++;
+      if (++idle_rounds_ % kIdleRounds == 0) look_at_events_.store(true, std::memory_order_relaxed);
+    }
+    if (!std::exchange(slept, false)) spin_.EndedAwake();
+    spin_.Begin();
+    if (!spin_.SleepsAtOnce()) return;
+  } else if (!hot_.empty() && spin_.Continue()) {
+    return;
+  }
+  const int64_t began = MonotonicNanos();
+  if (Sleep(deadline_nanos)) {
+    spin_.EndedAsleep(MonotonicNanos() - began);
+    slept = true;
+  }
+  TakeRequests();
+  spin_.Begin();
+}
+
+ServeLoop::Progress ServeLoop::PollHot(Purpose purpose) {
   Progress progress = Progress::kNone;
   for (size_t i = 0; i < hot_.size();) {
     Entry& entry = *hot_[i];
     ServerSession& session = *entry.session;
-    if (session.Poll(runnable_) > 0) progress = Progress::kSome;
+    if (session.Poll(runnable_, reading_into_) > 0) progress = Progress::kSome;
     if (session.has_pending()) session.Flush();
-    if (!runnable_.empty() && !RunCalls()) return Progress::kRoleLost;
+    if (HasRunnable()) {
+      if (purpose == Purpose::kReadOnly) return progress;
+      const Ran ran = RunCalls();
+      if (ran == Ran::kRoleLost) return Progress::kRoleLost;
+      // A handler has read meanwhile: `entry` may be gone.
+      if (ran == Ran::kAllAndRead) return Progress::kSome;
+    }
     if (session.closed()) [[unlikely]] {
       ReapIfEnded(entry);
     } else {
@@ -110,22 +128,109 @@ ServeLoop::Progress ServeLoop::PollHot() {
   return progress;
 }
 
-// False where the reader role was lost to another thread: then nothing of the loop may be touched any more.
-bool ServeLoop::RunCalls() {
+// kRoleLost: the reader role is another thread's, and nothing of the loop may be touched any more.
+ServeLoop::Ran ServeLoop::RunCalls() {
   ran_handlers_ = true;
-  while (next_runnable_ < runnable_.size()) {
-    if (!RunOne(*runnable_[next_runnable_++])) return false;
+  Ran ran = Ran::kAll;
+  while (HasRunnable()) {
+    const Ran one = RunOne(*runnable_[next_runnable_++]);
+    if (one == Ran::kRoleLost) return one;
+    if (one == Ran::kAllAndRead) ran = one;
   }
   runnable_.clear();
   next_runnable_ = 0;
-  return true;
+  return ran;
 }
 
-bool ServeLoop::RunOne(FrameServerCall& call) {
+ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
   RoleOffer offer(pool_);
   OfferAfterParse before(offer);
   call.Run(before);
-  return offer.TakeBack();
+  if (!offer.TakeBack()) return Ran::kRoleLost;
+  return offer.retaken() ? Ran::kAllAndRead : Ran::kAll;
+}
+
+// -- Handlers that wait for their stream
+// ---------------------------------------------------------------------------------------------------------
+
+bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+                            absl::FunctionRef<bool()> done) {
+  RoleOffer* offer = RoleOffer::Of(pool_);
+  for (;;) {
+    if (done()) return true;
+    if (pool_.stopping()) return false;
+    if (offer != nullptr && offer->Retake()) {
+      // No other handler runs inside of this one: what is read for them is another thread's.
+      if (!HasRunnable()) ReadFor(stream, deadline_nanos, done);
+      if (HasRunnable()) {
+        offer->Release();
+      } else {
+        offer->Offer();
+      }
+    } else {
+      SleepAsWaiter(sleeper, deadline_nanos, done);
+      // Perhaps it was woken to read, and does not want to any more, or cannot.
+      const bool reads = offer != nullptr && !done() && MonotonicNanos() < deadline_nanos;
+      if (!reads && pool_.role().IsFree()) pool_.FillReader();
+    }
+    if (deadline_nanos != kInfiniteFutureNanos && !done() && MonotonicNanos() >= deadline_nanos) return false;
+  }
+}
+
+// Returns, with the role, when `done()`, at `deadline_nanos`, or where calls may run.
+void ServeLoop::ReadFor(const FrameStream& stream, int64_t deadline_nanos, absl::FunctionRef<bool()> done) {
+  reading_into_ = &stream;
+  bool slept = false;
+  spin_.Begin();
+  for (;;) {
+    const Progress progress = PollHot(Purpose::kReadOnly);
+    if (done() || HasRunnable() || pool_.stopping()) break;
+    AfterPoll(progress, slept, deadline_nanos);
+    if (done() || (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos)) break;
+  }
+  reading_into_ = nullptr;
+}
+
+void ServeLoop::SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done) {
+  HandlerScope::AboutToBlock();
+  {
+    const std::lock_guard lock(mutex_);
+    waiters_.push_back(&sleeper);
+    waiter_count_.store(waiters_.size(), std::memory_order_relaxed);
+  }
+  sleeper.Announce();
+  if (!done() && !pool_.stopping() && !pool_.role().IsFree()) sleeper.Sleep(deadline_nanos);
+  sleeper.Cancel();
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase(waiters_, &sleeper);
+    waiter_count_.store(waiters_.size(), std::memory_order_relaxed);
+  }
+}
+
+// Where frames keep coming that are for waiting handlers alone, one of them had better read for itself. True: it has
+// the role, or another thread.
+bool ServeLoop::OfferToWaiter() {
+  if (rounds_for_waiters_ < kRoundsForWaiters || waiter_count_.load(std::memory_order_relaxed) == 0 ||
+      HasRunnable()) {
+    return false;
+  }
+  rounds_for_waiters_ = 0;
+  pool_.role().Release();
+  {
+    const std::lock_guard lock(mutex_);
+    for (Sleeper* waiter : waiters_) {
+      if (waiter->Wake()) return true;
+    }
+  }
+  return !pool_.role().TryTake();
+}
+
+void ServeLoop::WakeWaitingHandler() {
+  const std::lock_guard lock(mutex_);
+  for (Sleeper* waiter : waiters_) {
+    if (waiter->Wake()) return;
+  }
 }
 
 void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
@@ -155,13 +260,13 @@ void ServeLoop::MakeHot(Entry& entry) {
 }
 
 // False where there was something to do already.
-bool ServeLoop::Sleep() {
+bool ServeLoop::Sleep(int64_t deadline_nanos) {
   // Those that have said hello by now need no timer: an idle server sleeps without end.
   if (!silent_.empty()) ExpireSilent();
   if (!ArmHot()) return false;
   sleeps_.fetch_add(1, std::memory_order_relaxed);
   const int64_t timer = NextTimer();
-  LookAtEvents(timer);
+  LookAtEvents(std::min(timer, deadline_nanos));
   if (timer != kInfiniteFutureNanos) RunTimers();
   return true;
 }

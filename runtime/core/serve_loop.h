@@ -57,19 +57,30 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
     int64_t hello_deadline_nanos = 0;  // when a silent one is closed
   };
 
-  void RunAsReader() override;
+  Ended RunAsReader() override;
   void Wake() override { events_->Wake(); }
   int event_descriptor() const override { return events_->descriptor(); }
   void EventsReady() override { look_at_events_.store(true, std::memory_order_release); }
   uint64_t sleeps() const override { return sleeps_.load(std::memory_order_relaxed); }
   void NeedsAttention(uint64_t session_id) override;
+  void WakeWaitingHandler() override;
+  bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+                   absl::FunctionRef<bool()> done) override;
 
+  // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of one.
+  enum class Purpose { kRunCalls, kReadOnly };
   enum class Progress { kNone, kSome, kRoleLost };
-  Progress PollHot();
-  bool RunCalls();
-  bool RunOne(FrameServerCall& call);
+  Progress PollHot(Purpose purpose);
+  void AfterPoll(Progress progress, bool& slept, int64_t deadline_nanos);
+  bool HasRunnable() const { return next_runnable_ < runnable_.size(); }
+  enum class Ran { kAll, kAllAndRead, kRoleLost };
+  Ran RunCalls();
+  Ran RunOne(FrameServerCall& call);
+  void ReadFor(const FrameStream& stream, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
+  void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
+  bool OfferToWaiter();
   void LookAtEvents(int64_t deadline_nanos);
-  bool Sleep();
+  bool Sleep(int64_t deadline_nanos);
   int64_t NextTimer() const;
   void RunTimers();
   bool ArmHot();
@@ -103,6 +114,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool draining_ = false;
   bool ran_handlers_ = false;  // since frames were last looked at
   uint32_t idle_rounds_ = 0;
+  const FrameStream* reading_into_ = nullptr;  // whose consumer reads, and waits for a message
+  uint32_t rounds_for_waiters_ = 0;            // in a row that read frames and started no handler
   std::atomic<uint64_t> sleeps_{0};
   alignas(64) std::atomic<bool> look_at_events_{false};  // also: other threads' requests
 
@@ -113,6 +126,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool drain_wanted_ = false;
   bool cancel_wanted_ = false;
   bool drained_ = false;
+  std::vector<Sleeper*> waiters_;  // handlers that wait for their stream without the role
+  std::atomic<size_t> waiter_count_{0};
 
   WorkerPool pool_;  // last: its threads use all of the above
 };

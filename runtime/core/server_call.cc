@@ -1,6 +1,7 @@
 #include "core/server_call.h"
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
@@ -11,18 +12,34 @@
 namespace sidecall {
 
 void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos,
-                            bool method_known) {
+                            bool method_known, uint32_t send_window) {
   stream_.store(stream, std::memory_order_relaxed);
   entry_ = &entry;
   deadline_nanos_ = deadline_nanos;
   method_known_ = method_known;
+  initial_metadata_sent_ = false;
   context_.Start(session_.peer(), deadline_nanos);
+  streaming_ = entry.method->kind() != internal::MethodKind::kUnary;
+  if (streaming_) {
+    if (frame_stream_ == nullptr) frame_stream_ = std::make_unique<FrameStream>();
+    frame_stream_->Begin(send_window, kInitialWindow);
+  }
   open_.store(true, std::memory_order_release);
 }
 
 void FrameServerCall::Run(BeforeHandler& before) {
   before_ = &before;
+  // Those that begin with their one message offer the role when they have parsed it.
+  const internal::MethodKind kind = method().kind();
+  if (kind == internal::MethodKind::kClientStreaming || kind == internal::MethodKind::kBidirectionalStreaming) {
+    before.OnRequestParsed();
+  }
   entry_->handler(*entry_->service, *this);
+}
+
+void FrameServerCall::Cancel() {
+  context_.Cancel();
+  if (streaming_) frame_stream_->End();
 }
 
 absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
@@ -39,12 +56,79 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   return absl::OkStatus();
 }
 
-void FrameServerCall::Finish(const absl::Status& status, const internal::MessageSource* reply) {
+// False where the deadline came first, or the server is stopping.
+bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
+  return session_.AwaitStream(sleeper, *frame_stream_,
+                              deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_, done);
+}
+
+bool FrameServerCall::Read(internal::MessageTarget& message) {
+  FrameStream& stream = *frame_stream_;
+  if (stream.over()) return false;
+  FrameStream::Taken taken = stream.Take(message);
+  if (taken == FrameStream::Taken::kNothing) {
+    stream.Expect(message);
+    const bool ended = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
+    taken = stream.TakeExpected(message);
+    if (!ended) return false;
+  }
+  if (taken == FrameStream::Taken::kMalformed) {
+    stream.Break(absl::InvalidArgumentError(
+        absl::StrCat("a message to ", std::string(method().full_name()),
+                     " cannot be parsed: is the client built from another .proto, or a string no UTF-8?")));
+  }
+  if (taken != FrameStream::Taken::kMessage || stream.over()) return false;
+  if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
+  return true;
+}
+
+bool FrameServerCall::Write(const internal::MessageSource& message, const WriteOptions& options) {
+  FrameStream& stream = *frame_stream_;
+  if (stream.over()) return false;
+  const size_t size = message.ByteSize();
+  if (size > session_.max_send_message()) {
+    stream.Break(ReplyTooLarge(method(), size, session_.max_send_message()));
+    return false;
+  }
+  if (!initial_metadata_sent_ && !context_.initial_metadata().empty()) SendInitialMetadata();
+  if (!stream.has_window()) {
+    session_.Flush();
+    if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
+  }
+  if (stream.over() || (deadline_nanos_ != 0 && context_.IsCancelled())) return false;
+  stream.Spend(size);
+  session_.SendMessage(this->stream(), message, size, !options.buffer_hint() && !options.is_last_message());
+  return true;
+}
+
+void FrameServerCall::SendInitialMetadata() {
+  if (!streaming_ || std::exchange(initial_metadata_sent_, true)) return;
+  absl::Status valid = context_.initial_metadata().Validate();
+  if (!valid.ok()) {
+    frame_stream_->Break(absl::InternalError(absl::StrCat("the handler's ", valid.message())));
+    return;
+  }
+  std::string head;
+  AppendMetadata(head, context_.initial_metadata());
+  session_.SendMetadata(stream(), head);
+}
+
+// What the handler's status becomes where the stream broke on this side, or the deadline has passed: the client's
+// clock may be a little behind, and would take the handler at its word.
+absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
+  if (streaming_ && frame_stream_->broken()) return frame_stream_->why_broken();
   if (!status.ok() && deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_ &&
       !absl::IsDeadlineExceeded(status)) {
-    // However the handler put it: the client's clock may be a little behind, and would take it at its word.
-    Finish(absl::DeadlineExceededError("the deadline passed while the handler ran"), nullptr);
-    return;
+    return absl::DeadlineExceededError("the deadline passed while the handler ran");
+  }
+  return status;
+}
+
+void FrameServerCall::Finish(const absl::Status& handlers_status, const internal::MessageSource* reply) {
+  absl::Status status = handlers_status;
+  if (!status.ok() || streaming_) [[unlikely]] {
+    status = StatusToSend(handlers_status);
+    if (!status.ok()) reply = nullptr;
   }
   FrameHeader header;
   header.type = FrameType::kEnd;
@@ -52,11 +136,12 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
   if (!status.ok()) header.code = static_cast<uint32_t>(status.code());
   if (method_known_) header.flags |= FrameFlags::kMethodKnown;
   if (reply != nullptr) header.flags |= FrameFlags::kMessage;
-  if (status.ok() && context_.initial_metadata().empty() && context_.trailing_metadata().empty()) [[likely]] {
+  const bool sends_initial = !initial_metadata_sent_ && !context_.initial_metadata().empty();
+  if (status.ok() && !sends_initial && context_.trailing_metadata().empty()) [[likely]] {
     session_.SendEnd(*this, header, {}, reply);
     return;
   }
-  absl::Status valid = context_.initial_metadata().Validate();
+  absl::Status valid = sends_initial ? context_.initial_metadata().Validate() : absl::OkStatus();
   if (valid.ok()) valid = context_.trailing_metadata().Validate();
   std::string head;
   if (!valid.ok()) {
@@ -66,7 +151,7 @@ void FrameServerCall::Finish(const absl::Status& status, const internal::Message
     session_.SendEnd(*this, header, head, nullptr);
     return;
   }
-  if (!context_.initial_metadata().empty()) {
+  if (sends_initial) {
     header.flags |= FrameFlags::kMetadata;
     AppendMetadata(head, context_.initial_metadata());
   }

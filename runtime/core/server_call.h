@@ -1,13 +1,16 @@
 // FrameServerCall: one call that a server serves over frames. Kept by its connection, found by its index,
-// used again.
+// used again. What a streaming one has beyond a unary one is in its FrameStream.
 #ifndef SIDECALL_CORE_SERVER_CALL_H_
 #define SIDECALL_CORE_SERVER_CALL_H_
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "core/dispatcher.h"
+#include "core/frame_stream.h"
 #include "core/reader_role.h"
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/server_context.h"
@@ -29,8 +32,10 @@ class FrameServerCall final : public internal::ServerCall {
 
   explicit FrameServerCall(ServerSession& session) : session_(session) {}
 
-  // A call begins. `method_known`: tell the client that its method id is known from now on.
-  void Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known);
+  // A call begins. `method_known`: tell the client that its method id is known from now on. `send_window`:
+  // bytes that a streaming one may send.
+  void Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known,
+             uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) { request_ = request; }
   // Runs the handler, which calls what is below.
@@ -38,15 +43,25 @@ class FrameServerCall final : public internal::ServerCall {
 
   ServerContext& context() override { return context_; }
   absl::Status ReceiveMessage(internal::MessageTarget& request) override;
+  bool Read(internal::MessageTarget& message) override;
+  bool Write(const internal::MessageSource& message, const WriteOptions& options) override;
+  void SendInitialMetadata() override;
   void Finish(const absl::Status& status, const internal::MessageSource* reply) override;
 
   // True from Begin until the answer is on its way.
   bool open() const { return open_.load(std::memory_order_acquire); }
   void SetClosed() { open_.store(false, std::memory_order_release); }
+  // Nobody waits for the answer any more. REQUIRES: open, and the reader role.
+  void Cancel();
+  // Null for a unary call.
+  FrameStream* streaming() const { return streaming_ ? frame_stream_.get() : nullptr; }
   const internal::Method& method() const { return *entry_->method; }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:
+  bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
+  absl::Status StatusToSend(const absl::Status& status) const;
+
   ServerSession& session_;
   std::atomic<bool> open_{false};
   std::atomic<uint32_t> stream_{0};
@@ -55,6 +70,9 @@ class FrameServerCall final : public internal::ServerCall {
   bool method_known_ = false;
   int64_t deadline_nanos_ = 0;
   BeforeHandler* before_ = nullptr;
+  bool streaming_ = false;
+  bool initial_metadata_sent_ = false;
+  std::unique_ptr<FrameStream> frame_stream_;  // made when first needed
   ServerContext context_;
 };
 

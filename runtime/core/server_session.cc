@@ -9,6 +9,15 @@
 #include "core/status_payloads.h"
 
 namespace sidecall {
+namespace {
+
+// Whether the client sends many messages.
+bool TakesStream(const Dispatcher::Entry& entry) {
+  const internal::MethodKind kind = entry.method->kind();
+  return kind == internal::MethodKind::kClientStreaming || kind == internal::MethodKind::kBidirectionalStreaming;
+}
+
+}  // namespace
 
 ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection,
                              const Dispatcher& dispatcher, const ServerOptions& options, Host& host)
@@ -27,6 +36,41 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
 void ServerSession::Flush() {
   FrameWriter::Lock lock(write_mutex_);
   writer_.Flush(lock);
+}
+
+void ServerSession::SendMessage(uint32_t stream, const internal::MessageSource& message, size_t size,
+                                bool flush) {
+  FrameHeader header;
+  header.type = FrameType::kMessage;
+  header.flags = FrameFlags::kMessage;
+  header.stream = stream;
+  FrameWriter::Lock lock(write_mutex_);
+  Send(lock, header, {}, &message, size, flush);
+}
+
+void ServerSession::SendMetadata(uint32_t stream, std::string_view head) {
+  FrameHeader header;
+  header.type = FrameType::kMetadata;
+  header.flags = FrameFlags::kMetadata;
+  header.stream = stream;
+  FrameWriter::Lock lock(write_mutex_);
+  Send(lock, header, head, nullptr, 0, true);
+}
+
+void ServerSession::SendWindow(uint32_t stream, uint64_t bytes) {
+  SendControl(FrameType::kWindow, stream, bytes);
+}
+
+// A frame of a stream that stays open. What finds no room is the reader's to send later.
+void ServerSession::Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
+                         const internal::MessageSource* message, size_t size, bool flush) {
+  writer_.Send(lock, header, head, message, size);
+  if (flush) writer_.Flush(lock);
+  const bool tell = writer_.has_pending();
+  lock.unlock();
+  if (tell) [[unlikely]] {
+    host_.NeedsAttention(id_);
+  }
 }
 
 void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
@@ -72,10 +116,11 @@ void ServerSession::Refuse(uint32_t stream, absl::Status status) {
   writer_.Flush(lock);
 }
 
-void ServerSession::SendControl(FrameType type, uint64_t argument) {
+void ServerSession::SendControl(FrameType type, uint32_t stream, uint64_t argument) {
   FrameHeader header;
   header.type = type;
   header.lane = Lane::kControl;
+  header.stream = stream;
   header.argument = argument;
   FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, {}, nullptr, 0);
@@ -84,12 +129,12 @@ void ServerSession::SendControl(FrameType type, uint64_t argument) {
 
 void ServerSession::GoAway() {
   if (std::exchange(going_away_, true) || closed_) return;
-  SendControl(FrameType::kGoAway, 0);
+  SendControl(FrameType::kGoAway, 0, 0);
 }
 
 void ServerSession::CancelCalls() {
   for (const auto& call : calls_) {
-    if (call != nullptr && call->open()) call->context().Cancel();
+    if (call != nullptr && call->open()) call->Cancel();
   }
 }
 
@@ -105,20 +150,58 @@ absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_
   switch (header.type) {
     case FrameType::kStart:
       return Start(header, body);
-    case FrameType::kCancel: {
-      const uint32_t index = StreamIndex(header.stream);
-      if (index < calls_.size() && calls_[index] != nullptr && calls_[index]->stream() == header.stream) {
-        calls_[index]->context().Cancel();
-      }
-      return absl::OkStatus();
+    case FrameType::kMessage:
+      return TakeMessage(header, body);
+    case FrameType::kWindow: {
+      FrameStream* stream = StreamOf(header.stream);
+      return stream != nullptr ? stream->OnWindow(header.argument) : absl::OkStatus();
     }
+    case FrameType::kCancel:
+      TakeCancel(header.stream);
+      return absl::OkStatus();
     case FrameType::kPing:
-      SendControl(FrameType::kPong, header.argument);
+      SendControl(FrameType::kPong, 0, header.argument);
       return absl::OkStatus();
     default:
       return absl::DataLossError(absl::StrCat("the client sent a frame of type ",
                                               static_cast<int>(header.type), " that has no place here"));
   }
+}
+
+FrameServerCall* ServerSession::CallOf(uint32_t stream) const {
+  const uint32_t index = StreamIndex(stream);
+  if (index >= calls_.size() || calls_[index] == nullptr) return nullptr;
+  FrameServerCall* call = calls_[index].get();
+  return call->stream() == stream && call->open() ? call : nullptr;
+}
+
+FrameStream* ServerSession::StreamOf(uint32_t stream) const {
+  const FrameServerCall* call = CallOf(stream);
+  return call != nullptr ? call->streaming() : nullptr;
+}
+
+absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_view body) {
+  FrameStream* stream = StreamOf(header.stream);
+  if (stream == nullptr) return absl::OkStatus();  // It crossed the stream's end.
+  if (body.size() > options_.max_receive_message_bytes) {
+    stream->Break(TooLarge(body.size()));
+    return absl::OkStatus();
+  }
+  return stream->OnMessage(header, body, stream == reading_into_);
+}
+
+void ServerSession::TakeCancel(uint32_t stream) {
+  if (FrameServerCall* call = CallOf(stream); call != nullptr) {
+    call->Cancel();
+    return;
+  }
+  const uint32_t index = StreamIndex(stream);
+  if (index >= options_.max_calls_per_connection) return;
+  // Generations are compared as serial numbers: one that is behind has ended.
+  const uint32_t last = index < calls_.size() && calls_[index] != nullptr ? calls_[index]->stream() : 0;
+  if (static_cast<int16_t>(static_cast<uint16_t>((stream >> 16) - (last >> 16))) <= 0) return;
+  if (index >= cancelled_ahead_.size()) cancelled_ahead_.resize(index + 1);
+  cancelled_ahead_[index] = stream;
 }
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
@@ -152,12 +235,20 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     Refuse(header.stream, absl::UnavailableError("the server is shutting down"));
     return absl::OkStatus();
   }
+  if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == header.stream) {
+    Refuse(header.stream, absl::CancelledError("the caller cancelled the call before it began"));
+    return absl::OkStatus();
+  }
+  if (entry->method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
+    Refuse(header.stream, absl::UnimplementedError("the client takes no streams, and this method is one"));
+    return absl::OkStatus();
+  }
   int64_t deadline_nanos = 0;
   if (header.argument != 0) {
     deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
     if (deadline_nanos == 0) deadline_nanos = 1;  // 0 is none
   }
-  call.Begin(header.stream, *entry, deadline_nanos, announce);
+  call.Begin(header.stream, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
   if (header.has(FrameFlags::kMetadata)) {
     absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
     if (!taken.ok()) {
@@ -174,7 +265,13 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     Refuse(header.stream, takes);
     return absl::OkStatus();
   }
-  call.SetRequest(body);
+  if (TakesStream(*entry)) {
+    FrameHeader first = header;
+    first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
+    (void)call.streaming()->OnMessage(first, body, false);  // Cannot fail: its window is new.
+  } else {
+    call.SetRequest(body);
+  }
   started_++;
   runnable_->push_back(&call);
   return absl::OkStatus();
@@ -217,9 +314,9 @@ absl::Status ServerSession::CheckRequest(const FrameHeader& header, const Dispat
   if (size > 0 && !header.has(FrameFlags::kMessage)) {
     return absl::DataLossError(absl::StrCat("the client sent ", size, " bytes that are of no section"));
   }
-  if (entry.method->kind() != internal::MethodKind::kUnary) return absl::OkStatus();
+  if (TakesStream(entry)) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      "a unary call begins with its one message, and this one has none or more");
+      "a call of one request begins with it, and this one has none or more");
 }
 
 absl::Status ServerSession::TooLarge(uint64_t size) const {
@@ -228,18 +325,29 @@ absl::Status ServerSession::TooLarge(uint64_t size) const {
       ". Send less, or raise the server's max_receive_message_bytes"));
 }
 
-absl::Status ServerSession::OnSplitBegins(const FrameHeader& header) {
+absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header) {
   if (!greeted_) return absl::DataLossError("the client did not say hello first");
   const uint32_t index = StreamIndex(header.stream);
   const bool open = index < calls_.size() && calls_[index] != nullptr && calls_[index]->open();
-  if (header.type == FrameType::kStart && !open) return absl::OkStatus();
+  if (header.type == FrameType::kStart && !open) return true;
+  if (header.type == FrameType::kMessage) {
+    const FrameStream* stream = StreamOf(header.stream);
+    if (stream == nullptr) return false;  // It crossed the stream's end.
+    absl::Status begins = stream->CheckMessageBegins();
+    if (!begins.ok()) return begins;
+    return true;
+  }
   return absl::DataLossError(absl::StrCat("the client sent pieces of a frame of type ",
                                           static_cast<int>(header.type), " on stream ", header.stream,
                                           ", where they have no place"));
 }
 
 void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
-  if (header.type == FrameType::kStart) Refuse(header.stream, TooLarge(size));
+  if (header.type == FrameType::kStart) {
+    Refuse(header.stream, TooLarge(size));
+  } else if (FrameStream* stream = StreamOf(header.stream); stream != nullptr) {
+    stream->Break(TooLarge(size));
+  }
 }
 
 void ServerSession::OnClosed(const absl::Status& why) {

@@ -27,6 +27,10 @@ class ServerSession final : private WholeFrameSink {
    public:
     // Any thread: that session has output that waits for room, or ended a call while its ends were watched.
     virtual void NeedsAttention(uint64_t session_id) = 0;
+    // A handler's thread: waits until `done()`, reading for `stream` where nobody else does, else asleep at
+    // `sleeper`. False: `deadline_nanos` came first, or the server is stopping.
+    virtual bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+                             absl::FunctionRef<bool()> done) = 0;
 
    protected:
     ~Host() = default;
@@ -36,16 +40,17 @@ class ServerSession final : private WholeFrameSink {
                 const ServerOptions& options, Host& host);
 
   // -- The reader's -----------------------------------------------------------------------------------------
-  // Reads what has arrived; calls that may run now are appended to `runnable`. Returns frames read.
-  size_t Poll(std::vector<FrameServerCall*>& runnable) {
+  // Reads what has arrived; calls that may run now are appended to `runnable`. `reading_into`: the stream for
+  // whose message this thread waits, or null. Returns frames read.
+  size_t Poll(std::vector<FrameServerCall*>& runnable, const FrameStream* reading_into) {
     runnable_ = &runnable;
+    reading_into_ = reading_into;
     return frames_.Poll();
   }
   // Refuses new calls from now on, and tells the client so.
   void GoAway();
   // Tells every open call that nobody waits for it.
   void CancelCalls();
-  void Flush();
   bool has_pending() const { return writer_.has_pending(); }
   Connection& connection() { return *connection_; }
   bool greeted() const { return greeted_; }
@@ -57,21 +62,38 @@ class ServerSession final : private WholeFrameSink {
   // Ends a call. `message` may be null.
   void SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
                const internal::MessageSource* message);
+  void Flush();
+  // Frames of an open stream: a message, the initial metadata, window that the peer may use again.
+  void SendMessage(uint32_t stream, const internal::MessageSource& message, size_t size, bool flush);
+  void SendMetadata(uint32_t stream, std::string_view head);
+  void SendWindow(uint32_t stream, uint64_t bytes);
+  bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+                   absl::FunctionRef<bool()> done) {
+    return host_.AwaitStream(sleeper, stream, deadline_nanos, done);
+  }
+  uint64_t max_send_message() const { return agreement_.peer.max_message; }
   const PeerIdentity& peer() const { return connection_->peer(); }
   uint64_t id() const { return id_; }
 
  private:
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
-  absl::Status OnSplitBegins(const FrameHeader& header) override;
+  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 
   absl::Status Start(const FrameHeader& header, std::string_view body);
   absl::Status FindMethod(const FrameHeader& header, std::string_view& body, const Dispatcher::Entry*& entry,
                           bool& announce);
+  absl::Status TakeMessage(const FrameHeader& header, std::string_view body);
+  void TakeCancel(uint32_t stream);
+  // The open call of that stream; null where it has ended, or has not begun.
+  FrameServerCall* CallOf(uint32_t stream) const;
+  FrameStream* StreamOf(uint32_t stream) const;
+  void Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
+            const internal::MessageSource* message, size_t size, bool flush);
   // Ends a stream for which no handler runs.
   void Refuse(uint32_t stream, absl::Status status);
-  void SendControl(FrameType type, uint64_t argument);
+  void SendControl(FrameType type, uint32_t stream, uint64_t argument);
   absl::Status CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry, size_t size) const;
   absl::Status TooLarge(uint64_t size) const;
 
@@ -95,7 +117,9 @@ class ServerSession final : private WholeFrameSink {
   bool going_away_ = false;
   uint64_t started_ = 0;
   std::vector<FrameServerCall*>* runnable_ = nullptr;
+  const FrameStream* reading_into_ = nullptr;
   std::vector<std::unique_ptr<FrameServerCall>> calls_;  // by stream index
+  std::vector<uint32_t> cancelled_ahead_;                // by stream index: cancelled before it began; 0: none
   std::vector<const Dispatcher::Entry*> methods_;        // by the client's method id
 };
 

@@ -64,24 +64,33 @@ void WorkerPool::SpawnLocked() {
 }
 
 void WorkerPool::FillReader() {
-  std::lock_guard lock(mutex_);
-  if (spares_ > 0) {
-    spare_.notify_one();
-  } else if (workers_.size() < max_threads_ && !stopping()) {
-    SpawnLocked();
-  }  // Else the next handler that ends takes the role.
+  {
+    std::lock_guard lock(mutex_);
+    if (spares_ > 0) {
+      spare_.notify_one();
+      return;
+    }
+    if (workers_.size() < max_threads_ && !stopping()) {
+      SpawnLocked();
+      return;
+    }
+  }
+  // Else the next handler that ends takes the role.
+  loop_.WakeWaitingHandler();
 }
 
 void WorkerPool::RunWorker() {
+  Loop::Ended ended = Loop::Ended::kRoleLost;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       spares_++;
+      if (ended == Loop::Ended::kRoleGiven && !stopping()) spare_.wait(lock);
       spare_.wait(lock, [this] { return stopping() || role_.TryTake(); });
       spares_--;
       if (stopping()) return;
     }
-    loop_.RunAsReader();
+    ended = loop_.RunAsReader();
   }
 }
 

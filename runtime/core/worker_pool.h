@@ -24,9 +24,10 @@ class WorkerPool {
   // What the thread with the reader role does.
   class Loop {
    public:
-    // Returns when the role has been stolen from this thread, or the pool stops; the role is released in that
-    // case.
-    virtual void RunAsReader() = 0;
+    // kRoleLost: the role has been stolen from this thread, or was released because the pool stops. kRoleGiven: it is
+    // released for a handler that waits, and this thread had better not take it again at once.
+    enum class Ended { kRoleLost, kRoleGiven };
+    virtual Ended RunAsReader() = 0;
     // Makes RunAsReader look at stopping(). Any thread.
     virtual void Wake() = 0;
     // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the
@@ -36,6 +37,8 @@ class WorkerPool {
     virtual void EventsReady() = 0;
     // Grows whenever the reader sleeps.
     virtual uint64_t sleeps() const = 0;
+    // No thread is left that could take the free role: a handler that waits for a message may.
+    virtual void WakeWaitingHandler() = 0;
 
    protected:
     ~Loop() = default;
@@ -86,10 +89,15 @@ class WorkerPool {
 };
 
 // Runs one handler on the reader's thread: offers the role once the request is parsed, and takes it back
-// afterwards.
+// afterwards, or meanwhile, where the handler waits for a message of its stream.
 class RoleOffer final : public HandlerScope {
  public:
   explicit RoleOffer(WorkerPool& pool) : pool_(pool) {}
+  // That of the handler that this thread runs for `pool`; null where it runs none.
+  static RoleOffer* Of(const WorkerPool& pool) {
+    auto* offer = static_cast<RoleOffer*>(Current());
+    return offer != nullptr && &offer->pool_ == &pool ? offer : nullptr;
+  }
   // From now on the role may be stolen.
   void Offer() {
     ticket_ = pool_.role().Offer();
@@ -98,6 +106,25 @@ class RoleOffer final : public HandlerScope {
   }
   // False where the role is another's now.
   bool TakeBack() { return !offered_ || (!yielded_ && pool_.role().TakeBack(ticket_)); }
+  // In the handler: takes the role back, or takes it where it is free. Then Offer it again, or Release it.
+  bool Retake() {
+    if (!TakeBack() && !pool_.role().TryTake()) {
+      yielded_ = true;
+      return false;
+    }
+    yielded_ = false;
+    offered_ = false;
+    retaken_ = true;
+    return true;
+  }
+  // Gives the role to whoever wants it.
+  void Release() {
+    offered_ = yielded_ = true;
+    pool_.role().Release();
+    pool_.FillReader();
+  }
+  // Whether the handler has had the role meanwhile, and may have read.
+  bool retaken() const { return retaken_; }
 
  private:
   void Yield() override;
@@ -106,6 +133,7 @@ class RoleOffer final : public HandlerScope {
   ReaderRole::Ticket ticket_ = 0;
   bool offered_ = false;
   bool yielded_ = false;
+  bool retaken_ = false;
 };
 
 }  // namespace sidecall

@@ -4,18 +4,24 @@
 //   context.set_timeout(absl::Seconds(1));
 //   absl::Status status = stub.SayHello(&context, request, &reply);
 //
-// One context serves one call. Thread-safety: as a std::string.
+// One context serves one call. Thread-safety: TryCancel from any thread, the rest as a std::string.
 #ifndef SIDECALL_CLIENT_CONTEXT_H_
 #define SIDECALL_CLIENT_CONTEXT_H_
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
 
 namespace sidecall {
+
+class ServerContext;
 
 class ClientContext {
  public:
@@ -23,7 +29,14 @@ class ClientContext {
   static constexpr int64_t kNoDeadline = 0;
   static constexpr int64_t kPassedDeadline = 1;
 
+  // For a call that a handler makes on behalf of the one that it serves: its deadline is taken over, and when
+  // it is cancelled, so is this.
+  static std::unique_ptr<ClientContext> FromServerContext(const ServerContext& server_context);
+
   ClientContext() = default;
+  ~ClientContext() {
+    if (group_ != nullptr) group_->Remove(*this);
+  }
   ClientContext(const ClientContext&) = delete;
   ClientContext& operator=(const ClientContext&) = delete;
 
@@ -32,6 +45,10 @@ class ClientContext {
   void set_deadline(absl::Time deadline);
   // The same, counted from now.
   void set_timeout(absl::Duration timeout);
+
+  // Ends the call with CANCELLED, wherever it is; one that has not begun is not sent. No effect once it has
+  // ended.
+  void TryCancel();
 
   // Sent with the call. Must not be called once the call has started.
   void AddMetadata(std::string_view key, std::string_view value) { metadata_.Add(key, value); }
@@ -46,6 +63,22 @@ class ClientContext {
   // -- For the runtime --------------------------------------------------------------------------------------
   // Absolute CLOCK_MONOTONIC nanoseconds, or kNoDeadline.
   int64_t deadline_nanos() const { return deadline_nanos_; }
+  bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+  // A thread of the call that sleeps, and looks at cancelled() when it is woken.
+  class Waker {
+   public:
+    virtual void WakeForCancel() = 0;
+
+   protected:
+    ~Waker() = default;
+
+   private:
+    friend class ClientContext;
+    Waker* next_ = nullptr;
+  };
+  // False where the call is cancelled already. Remove it before it goes.
+  bool AddWaker(Waker& waker);
+  void RemoveWaker(Waker& waker);
   const Metadata& metadata() const { return metadata_; }
   Metadata& mutable_server_initial_metadata() { return server_initial_metadata_; }
   Metadata& mutable_server_trailing_metadata() { return server_trailing_metadata_; }
@@ -53,6 +86,10 @@ class ClientContext {
 
  private:
   int64_t deadline_nanos_ = kNoDeadline;
+  std::atomic<bool> cancelled_{false};
+  std::mutex wakers_mutex_;
+  Waker* wakers_ = nullptr;
+  std::shared_ptr<internal::CancelGroup> group_;
   Metadata metadata_;
   Metadata server_initial_metadata_;
   Metadata server_trailing_metadata_;

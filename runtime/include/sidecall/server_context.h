@@ -10,9 +10,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
 
@@ -46,7 +49,11 @@ class ServerContext {
   // -- For the runtime --------------------------------------------------------------------------------------
   // `peer` must outlive this object; `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
   void Start(const PeerIdentity& peer, int64_t deadline_nanos);
-  void Cancel() { cancelled_.store(true, std::memory_order_release); }
+  void Cancel();
+  bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
+  int64_t deadline_nanos() const { return deadline_nanos_; }
+  // What calls that the handler makes are to join.
+  std::shared_ptr<internal::CancelGroup> nested_calls() const;
   Metadata& mutable_client_metadata() { return client_metadata_; }
   const Metadata& initial_metadata() const { return initial_metadata_; }
   const Metadata& trailing_metadata() const { return trailing_metadata_; }
@@ -55,6 +62,8 @@ class ServerContext {
   const PeerIdentity* peer_ = nullptr;
   int64_t deadline_nanos_ = 0;
   std::atomic<bool> cancelled_{false};
+  mutable std::mutex nested_mutex_;
+  mutable std::shared_ptr<internal::CancelGroup> nested_;  // made when first asked for
   Metadata client_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;

@@ -1,68 +1,171 @@
 // Readers and writers of streaming calls, named and shaped as gRPC's.
 //
-// This release carries unary calls only: a streaming call ends at once, with UNIMPLEMENTED from Finish().
-// Thread-safety: one thread reads, one writes.
+//   std::unique_ptr<sidecall::ClientReader<Entry>> reader = stub.List(&context, request);
+//   for (Entry entry; reader->Read(&entry);) Use(entry);
+//   absl::Status status = reader->Finish();
+//
+// Every function blocks until it is done or the call has ended. A client's stream that is destroyed before
+// Finish is cancelled; the context must outlive it. A handler's lives as long as the handler runs.
+// Thread-safety: one thread reads, one writes; Finish comes after both.
 #ifndef SIDECALL_STREAM_H_
 #define SIDECALL_STREAM_H_
 
+#include <memory>
+#include <utility>
+
 #include "absl/status/status.h"
+#include "sidecall/channel.h"
+#include "sidecall/internal/call_engine.h"
+#include "sidecall/internal/message.h"
+#include "sidecall/write_options.h"
 
 namespace sidecall {
 
-namespace internal {
-// The status of every streaming call, for now.
-absl::Status StreamingUnimplemented();
-}  // namespace internal
-
 // A client's view of a server-streaming call.
 template <typename Reply>
-class ClientReader {
+class ClientReader final {
  public:
+  // For generated code.
+  ClientReader(std::shared_ptr<Channel> channel, const internal::Method& method, ClientContext& context,
+               const google::protobuf::MessageLite& request)
+      : channel_(std::move(channel)) {
+    const internal::ProtobufSource source(request);
+    stream_ = channel_->engine().StartStream(method, context, &source, nullptr);
+  }
+
+  // Until the context has the server's initial metadata, or the call has ended.
+  void WaitForInitialMetadata() { stream_->WaitForInitialMetadata(); }
   // False when the stream has ended; Finish then says how.
-  bool Read(Reply*) { return false; }
-  absl::Status Finish() { return internal::StreamingUnimplemented(); }
+  bool Read(Reply* message) {
+    internal::ProtobufTarget target(*message);
+    return stream_->Read(target);
+  }
+  // The call's status. Messages that were not read are dropped.
+  absl::Status Finish() { return stream_->Finish(); }
+
+ private:
+  std::shared_ptr<Channel> channel_;
+  std::unique_ptr<internal::ClientStream> stream_;
 };
 
 // A client's view of a client-streaming call.
 template <typename Request>
-class ClientWriter {
+class ClientWriter final {
  public:
+  // For generated code. `reply` is written by Finish, where the status is OK.
+  ClientWriter(std::shared_ptr<Channel> channel, const internal::Method& method, ClientContext& context,
+               google::protobuf::MessageLite& reply)
+      : channel_(std::move(channel)), reply_(reply) {
+    stream_ = channel_->engine().StartStream(method, context, nullptr, &reply_);
+  }
+
+  void WaitForInitialMetadata() { stream_->WaitForInitialMetadata(); }
   // False when the call has ended; Finish then says how.
-  bool Write(const Request&) { return false; }
-  bool WritesDone() { return false; }
-  absl::Status Finish() { return internal::StreamingUnimplemented(); }
+  bool Write(const Request& message, const WriteOptions& options = {}) {
+    return stream_->Write(internal::ProtobufSource(message), options);
+  }
+  bool WriteLast(const Request& message, WriteOptions options) {
+    return Write(message, options.set_last_message());
+  }
+  // No message follows. Finish says it too.
+  bool WritesDone() { return stream_->WritesDone(); }
+  absl::Status Finish() { return stream_->Finish(); }
+
+ private:
+  std::shared_ptr<Channel> channel_;
+  internal::ProtobufTarget reply_;
+  std::unique_ptr<internal::ClientStream> stream_;
 };
 
 // A client's view of a bidirectional call.
 template <typename Request, typename Reply>
-class ClientReaderWriter {
+class ClientReaderWriter final {
  public:
-  bool Read(Reply*) { return false; }
-  bool Write(const Request&) { return false; }
-  bool WritesDone() { return false; }
-  absl::Status Finish() { return internal::StreamingUnimplemented(); }
+  // For generated code.
+  ClientReaderWriter(std::shared_ptr<Channel> channel, const internal::Method& method, ClientContext& context)
+      : channel_(std::move(channel)) {
+    stream_ = channel_->engine().StartStream(method, context, nullptr, nullptr);
+  }
+
+  void WaitForInitialMetadata() { stream_->WaitForInitialMetadata(); }
+  bool Read(Reply* message) {
+    internal::ProtobufTarget target(*message);
+    return stream_->Read(target);
+  }
+  bool Write(const Request& message, const WriteOptions& options = {}) {
+    return stream_->Write(internal::ProtobufSource(message), options);
+  }
+  bool WriteLast(const Request& message, WriteOptions options) {
+    return Write(message, options.set_last_message());
+  }
+  bool WritesDone() { return stream_->WritesDone(); }
+  absl::Status Finish() { return stream_->Finish(); }
+
+ private:
+  std::shared_ptr<Channel> channel_;
+  std::unique_ptr<internal::ClientStream> stream_;
 };
 
 // A handler's view of a client-streaming call.
 template <typename Request>
-class ServerReader {
+class ServerReader final {
  public:
-  bool Read(Request*) { return false; }
+  // For the runtime.
+  explicit ServerReader(internal::ServerCall& call) : call_(call) {}
+
+  // Sends the context's initial metadata now, instead of with the first message or the status.
+  void SendInitialMetadata() { call_.SendInitialMetadata(); }
+  // False where the client sends no more, or is gone (ServerContext::IsCancelled).
+  bool Read(Request* message) {
+    internal::ProtobufTarget target(*message);
+    return call_.Read(target);
+  }
+
+ private:
+  internal::ServerCall& call_;
 };
 
 // A handler's view of a server-streaming call.
 template <typename Reply>
-class ServerWriter {
+class ServerWriter final {
  public:
-  bool Write(const Reply&) { return false; }
+  // For the runtime.
+  explicit ServerWriter(internal::ServerCall& call) : call_(call) {}
+
+  void SendInitialMetadata() { call_.SendInitialMetadata(); }
+  // False where nobody waits for the message any more.
+  bool Write(const Reply& message, const WriteOptions& options = {}) {
+    return call_.Write(internal::ProtobufSource(message), options);
+  }
+  bool WriteLast(const Reply& message, WriteOptions options) {
+    return Write(message, options.set_last_message());
+  }
+
+ private:
+  internal::ServerCall& call_;
 };
 
 // A handler's view of a bidirectional call.
 template <typename Reply, typename Request>
-class ServerReaderWriter {
+class ServerReaderWriter final {
  public:
-  bool Read(Request*) { return false; }
-  bool Write(const Reply&) { return false; }
+  // For the runtime.
+  explicit ServerReaderWriter(internal::ServerCall& call) : call_(call) {}
+
+  void SendInitialMetadata() { call_.SendInitialMetadata(); }
+  bool Read(Request* message) {
+    internal::ProtobufTarget target(*message);
+    return call_.Read(target);
+  }
+  bool Write(const Reply& message, const WriteOptions& options = {}) {
+    return call_.Write(internal::ProtobufSource(message), options);
+  }
+  bool WriteLast(const Reply& message, WriteOptions options) {
+    return Write(message, options.set_last_message());
+  }
+
+ private:
+  internal::ServerCall& call_;
 };
 
 }  // namespace sidecall

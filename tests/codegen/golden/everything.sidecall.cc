@@ -53,20 +53,20 @@ Greeter::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
 }
 
 ::std::unique_ptr<::sidecall::ClientWriter<::golden::v1::Request>> Greeter::Stub::Collect(
-    ::sidecall::ClientContext* /*context*/,
-    ::golden::v1::Reply* /*reply*/) const {
-  return ::std::make_unique<::sidecall::ClientWriter<::golden::v1::Request>>();
+    ::sidecall::ClientContext* context,
+    ::golden::v1::Reply* reply) const {
+  return ::std::make_unique<::sidecall::ClientWriter<::golden::v1::Request>>(channel_, Greeter_methods_::Collect, *context, *reply);
 }
 
 ::std::unique_ptr<::sidecall::ClientReader<::golden::v1::Imported>> Greeter::Stub::Watch(
-    ::sidecall::ClientContext* /*context*/,
-    const ::golden::v1::Request_Nested& /*request*/) const {
-  return ::std::make_unique<::sidecall::ClientReader<::golden::v1::Imported>>();
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request_Nested& request) const {
+  return ::std::make_unique<::sidecall::ClientReader<::golden::v1::Imported>>(channel_, Greeter_methods_::Watch, *context, request);
 }
 
 ::std::unique_ptr<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>> Greeter::Stub::Chat(
-    ::sidecall::ClientContext* /*context*/) const {
-  return ::std::make_unique<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>>();
+    ::sidecall::ClientContext* context) const {
+  return ::std::make_unique<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>>(channel_, Greeter_methods_::Chat, *context);
 }
 
 ::absl::Status Greeter::Stub::Old(
@@ -111,11 +111,11 @@ constexpr ::sidecall::Service::MethodEntry Greeter_entries_[] = {
     {&Greeter_methods_::SayHello,
      &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::SayHello>},
     {&Greeter_methods_::Collect,
-     &::sidecall::internal::HandleStreaming},
+     &::sidecall::internal::HandleClientStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::Collect>},
     {&Greeter_methods_::Watch,
-     &::sidecall::internal::HandleStreaming},
+     &::sidecall::internal::HandleServerStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request_Nested, ::golden::v1::Imported, &::golden::v1::Greeter::Service::Watch>},
     {&Greeter_methods_::Chat,
-     &::sidecall::internal::HandleStreaming},
+     &::sidecall::internal::HandleBidirectionalStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::Chat>},
     {&Greeter_methods_::Old,
      &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::google::protobuf::Empty, ::golden::v1::ReExported, &::golden::v1::Greeter::Service::Old>},
     {&Greeter_methods_::delete_,

@@ -3,13 +3,17 @@
 // gRPC.
 //
 // An operation is a batch. Unary is one batch each way: start + message + half-close out; initial metadata +
-// message + status in. No frame, lane or stream id shows here.
+// message + status in. A streaming call is a ClientStream and a ServerCall that reads and writes. No frame,
+// lane or stream id shows here.
 #ifndef SIDECALL_INTERNAL_CALL_ENGINE_H_
 #define SIDECALL_INTERNAL_CALL_ENGINE_H_
+
+#include <memory>
 
 #include "absl/status/status.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
+#include "sidecall/write_options.h"
 
 namespace sidecall {
 
@@ -17,6 +21,25 @@ class ClientContext;
 class ServerContext;
 
 namespace internal {
+
+// The client's side of one streaming call. Every function blocks until it is done, the call has ended, its
+// deadline has passed or it was cancelled. Thread-safety: one thread reads, one writes; Finish comes last, by
+// one. The destructor cancels a call that was not finished.
+class ClientStream {
+ public:
+  virtual ~ClientStream() = default;
+
+  // False where the message is not sent: the call has ended, and Finish says how.
+  virtual bool Write(const MessageSource& message, const WriteOptions& options) = 0;
+  // No message follows. False as above.
+  virtual bool WritesDone() = 0;
+  // Until the server's initial metadata is in the context, or the call has ended.
+  virtual void WaitForInitialMetadata() = 0;
+  // False where no message comes any more.
+  virtual bool Read(MessageTarget& message) = 0;
+  // Half-closes where that was not done, drops messages that were not read, and gives the call's status.
+  virtual absl::Status Finish() = 0;
+};
 
 // The client's side. Thread-safety: any thread.
 class CallEngine {
@@ -26,9 +49,15 @@ class CallEngine {
   // One unary call, from its request to its status. Blocks. `reply` is written only where the status is OK.
   virtual absl::Status RunUnary(const Method& method, ClientContext& context, const MessageSource& request,
                                 MessageTarget& reply) = 0;
+
+  // Begins a streaming call. `request`: the one message of a client that sends one, else null. `reply`: where
+  // the one message of a server that sends one goes, else null. The context and `reply` must outlive the
+  // stream. Never null: a call that could not begin has ended.
+  virtual std::unique_ptr<ClientStream> StartStream(const Method& method, ClientContext& context,
+                                                    const MessageSource* request, MessageTarget* reply) = 0;
 };
 
-// The server's side: one call, handed to a handler. Used by one thread at a time.
+// The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write.
 class ServerCall {
  public:
   virtual ServerContext& context() = 0;
@@ -37,6 +66,13 @@ class ServerCall {
   // before anything that may block: the request's bytes are gone afterwards, and other calls may run on other
   // threads.
   virtual absl::Status ReceiveMessage(MessageTarget& request) = 0;
+
+  // The next message of a client that sends many. Blocks; false where none comes any more.
+  virtual bool Read(MessageTarget& message) = 0;
+  // One message of many. Blocks while the client takes no more; false where nobody waits for it any more.
+  virtual bool Write(const MessageSource& message, const WriteOptions& options) = 0;
+  // Sends the context's initial metadata now, instead of with the first message or the status.
+  virtual void SendInitialMetadata() = 0;
 
   // Answers: initial metadata, message and status in one batch. `reply` is null where `status` is not OK.
   virtual void Finish(const absl::Status& status, const MessageSource* reply) = 0;

@@ -51,6 +51,18 @@ class ReusedMessages {
   size_t bytes_ = 0;
 };
 
+// Calls `handler`, and makes a status of what it throws.
+template <typename Function>
+absl::Status RunHandler(const Function& handler) {
+  try {
+    return handler();
+  } catch (const std::exception& exception) {
+    return StatusFromException(exception.what());
+  } catch (...) {
+    return StatusFromException("an exception that is no std::exception");
+  }
+}
+
 // Calls `ServiceType::Method(context, &request, &reply)` for a unary call.
 template <typename ServiceType, typename Request, typename Reply,
           absl::Status (ServiceType::*kMethod)(ServerContext*, const Request*, Reply*)>
@@ -60,14 +72,10 @@ void HandleUnary(Service& service, ServerCall& call) {
   absl::Status status = call.ReceiveMessage(target);
   messages.NoteSize(target.size());
   if (status.ok()) {
-    try {
-      status = (static_cast<ServiceType&>(service).*kMethod)(&call.context(), &messages.request(),
-                                                             &messages.reply());
-    } catch (const std::exception& exception) {
-      status = StatusFromException(exception.what());
-    } catch (...) {
-      status = StatusFromException("an exception that is no std::exception");
-    }
+    status = RunHandler([&] {
+      return (static_cast<ServiceType&>(service).*kMethod)(&call.context(), &messages.request(),
+                                                           &messages.reply());
+    });
   }
   if (status.ok()) {
     ProtobufSource source(messages.reply());
@@ -78,8 +86,42 @@ void HandleUnary(Service& service, ServerCall& call) {
   }
 }
 
-// Answers a streaming call: UNIMPLEMENTED in this release.
-void HandleStreaming(Service& service, ServerCall& call);
+// Calls `ServiceType::Method(context, &reader, &reply)` for a client-streaming call.
+template <typename ServiceType, typename Request, typename Reply,
+          absl::Status (ServiceType::*kMethod)(ServerContext*, ServerReader<Request>*, Reply*)>
+void HandleClientStreaming(Service& service, ServerCall& call) {
+  ServerReader<Request> reader(call);
+  Reply reply;
+  const absl::Status status = RunHandler(
+      [&] { return (static_cast<ServiceType&>(service).*kMethod)(&call.context(), &reader, &reply); });
+  const ProtobufSource source(reply);
+  call.Finish(status, status.ok() ? &source : nullptr);
+}
+
+// Calls `ServiceType::Method(context, &request, &writer)` for a server-streaming call.
+template <typename ServiceType, typename Request, typename Reply,
+          absl::Status (ServiceType::*kMethod)(ServerContext*, const Request*, ServerWriter<Reply>*)>
+void HandleServerStreaming(Service& service, ServerCall& call) {
+  Request request;
+  ProtobufTarget target(request);
+  absl::Status status = call.ReceiveMessage(target);
+  if (status.ok()) {
+    ServerWriter<Reply> writer(call);
+    status = RunHandler(
+        [&] { return (static_cast<ServiceType&>(service).*kMethod)(&call.context(), &request, &writer); });
+  }
+  call.Finish(status, nullptr);
+}
+
+// Calls `ServiceType::Method(context, &stream)` for a bidirectional call.
+template <typename ServiceType, typename Request, typename Reply,
+          absl::Status (ServiceType::*kMethod)(ServerContext*, ServerReaderWriter<Reply, Request>*)>
+void HandleBidirectionalStreaming(Service& service, ServerCall& call) {
+  ServerReaderWriter<Reply, Request> stream(call);
+  call.Finish(
+      RunHandler([&] { return (static_cast<ServiceType&>(service).*kMethod)(&call.context(), &stream); }),
+      nullptr);
+}
 
 }  // namespace sidecall::internal
 

@@ -1,0 +1,152 @@
+#include "core/client_stream.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "sidecall/client_context.h"
+
+namespace sidecall {
+namespace {
+
+// Where messages go that nobody reads.
+class Dropped final : public internal::MessageTarget {
+ public:
+  bool Parse(const char* /*bytes*/, size_t /*size*/) override { return true; }
+};
+
+}  // namespace
+
+FrameClientStream::FrameClientStream(ClientSession& session, ClientCall& call, ClientContext& context,
+                                     bool half_closed)
+    : session_(session),
+      call_(call),
+      context_(context),
+      stream_(*call.streaming()),
+      half_closed_(half_closed) {}
+
+FrameClientStream::~FrameClientStream() {
+  if (finished_) return;
+  GiveUp(absl::CancelledError("the stream was destroyed before Finish"));
+  (void)Finish();
+}
+
+bool FrameClientStream::Write(const internal::MessageSource& message, const WriteOptions& options) {
+  if (half_closed_ || stream_.over()) return false;
+  const size_t size = message.ByteSize();
+  if (size > session_.max_send_message()) {
+    GiveUp(absl::ResourceExhaustedError(
+        absl::StrCat("a message to ", std::string(call_.method().full_name()), " has ", size,
+                     " bytes, and the server takes ", session_.max_send_message(),
+                     ". Send less, or raise the server's max_receive_message_bytes")));
+    return false;
+  }
+  // Also sees, now and then, that the server has ended the call.
+  if (stream_.TimeToLookForWindow()) session_.PollOnce();
+  if (!stream_.has_window() && !AwaitWindow()) return false;
+  if (context_.cancelled()) {
+    GiveUp(LeftByCaller(call_.method(), context_));
+    return false;
+  }
+  stream_.Spend(size);
+  half_closed_ = options.is_last_message();
+  return Send(&message, size, half_closed_, !options.buffer_hint() || half_closed_);
+}
+
+bool FrameClientStream::WritesDone() {
+  if (half_closed_ || stream_.over()) return false;
+  half_closed_ = true;
+  return Send(nullptr, 0, true, true);
+}
+
+bool FrameClientStream::Send(const internal::MessageSource* message, size_t size, bool half_close,
+                             bool flush) {
+  if (!session_.SendMessage(call_, message, size, half_close, flush)) return false;
+  if (unflushed_.load(std::memory_order_relaxed) == flush) {
+    unflushed_.store(!flush, std::memory_order_relaxed);
+  }
+  // What found no room leaves only while somebody is in here.
+  if (!session_.has_pending()) [[likely]] {
+    return true;
+  }
+  return Await(stream_.producer(), [this] { return !session_.has_pending() || stream_.over(); });
+}
+
+bool FrameClientStream::AwaitWindow() {
+  FlushBurst();
+  return Await(stream_.producer(), [this] { return stream_.has_window() || stream_.over(); }) &&
+         !stream_.over();
+}
+
+void FrameClientStream::FlushBurst() {
+  if (!unflushed_.load(std::memory_order_relaxed)) return;
+  unflushed_.store(false, std::memory_order_relaxed);
+  session_.Flush();
+}
+
+// False where the call was given up instead.
+bool FrameClientStream::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
+  const auto done_or_ended = [&] { return done() || call_.done(); };
+  if (session_.AwaitStream(call_, context_, sleeper, done_or_ended)) return true;
+  GiveUp(LeftByCaller(call_.method(), context_));
+  return false;
+}
+
+void FrameClientStream::WaitForInitialMetadata() {
+  FlushBurst();
+  Await(stream_.consumer(), [this] { return call_.has_initial_metadata() || stream_.HasNext(); });
+}
+
+bool FrameClientStream::Read(internal::MessageTarget& message) {
+  if (stream_.broken()) return false;
+  FrameStream::Taken taken = stream_.Take(message);
+  if (taken == FrameStream::Taken::kNothing) {
+    FlushBurst();
+    stream_.Expect(message);
+    const bool ended = Await(stream_.consumer(), [this] { return stream_.HasNext(); });
+    taken = stream_.TakeExpected(message);
+    if (!ended) return false;
+  }
+  if (taken == FrameStream::Taken::kMalformed) {
+    GiveUp(absl::InternalError(
+        absl::StrCat("a message of ", std::string(call_.method().full_name()),
+                     " cannot be parsed: is the server built from another .proto, or a string no UTF-8?")));
+  }
+  if (taken != FrameStream::Taken::kMessage || stream_.broken()) return false;
+  ReturnWindow();
+  return true;
+}
+
+void FrameClientStream::ReturnWindow() {
+  if (const uint64_t bytes = stream_.WindowToReturn(); bytes > 0) session_.SendWindow(call_, bytes);
+}
+
+absl::Status FrameClientStream::Finish() {
+  if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
+  if (!stream_.over() && !half_closed_) WritesDone();
+  FlushBurst();
+  Dropped dropped;
+  while (!call_.done() && !stream_.broken()) {
+    const FrameStream::Taken taken = stream_.Take(dropped);
+    if (taken == FrameStream::Taken::kMessage) {
+      ReturnWindow();
+    } else if (taken == FrameStream::Taken::kEnd) {
+      Await(call_.caller(), [] { return false; });
+    } else {
+      Await(stream_.consumer(), [this] { return stream_.HasNext(); });
+    }
+  }
+  finished_ = true;
+  if (!stream_.broken()) return call_.Take();
+  const absl::Status why = stream_.why_broken();
+  if (!session_.Abandon(call_)) (void)call_.Take();
+  return why;
+}
+
+// The first reason counts. The call goes on until the server has ended it.
+void FrameClientStream::GiveUp(const absl::Status& why) {
+  const bool first = !stream_.broken();
+  stream_.Break(why);
+  if (first) session_.SendCancel(call_);
+}
+
+}  // namespace sidecall

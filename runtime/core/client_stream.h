@@ -1,0 +1,47 @@
+// FrameClientStream: the client's side of a streaming call over frames.
+#ifndef SIDECALL_CORE_CLIENT_STREAM_H_
+#define SIDECALL_CORE_CLIENT_STREAM_H_
+
+#include <atomic>
+
+#include "absl/functional/function_ref.h"
+#include "core/client_session.h"
+#include "sidecall/internal/call_engine.h"
+
+namespace sidecall {
+
+class FrameClientStream final : public internal::ClientStream {
+ public:
+  // `call` has begun on `session`; `half_closed` where its START was all that the client sends. The session
+  // must outlive the call, and the context this object.
+  FrameClientStream(ClientSession& session, ClientCall& call, ClientContext& context, bool half_closed);
+  ~FrameClientStream() override;
+  FrameClientStream(const FrameClientStream&) = delete;
+  FrameClientStream& operator=(const FrameClientStream&) = delete;
+
+  bool Write(const internal::MessageSource& message, const WriteOptions& options) override;
+  bool WritesDone() override;
+  void WaitForInitialMetadata() override;
+  bool Read(internal::MessageTarget& message) override;
+  absl::Status Finish() override;
+
+ private:
+  bool AwaitWindow();
+  bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
+  bool Send(const internal::MessageSource* message, size_t size, bool half_close, bool flush);
+  void FlushBurst();
+  void ReturnWindow();
+  void GiveUp(const absl::Status& why);
+
+  ClientSession& session_;
+  ClientCall& call_;
+  ClientContext& context_;
+  FrameStream& stream_;
+  bool half_closed_;                    // the producer's
+  bool finished_ = false;
+  std::atomic<bool> unflushed_{false};  // hinted messages
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_CLIENT_STREAM_H_

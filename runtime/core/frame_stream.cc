@@ -1,0 +1,164 @@
+#include "core/frame_stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace sidecall {
+namespace {
+
+// Memory that a stream keeps for its next messages, and an index for its next stream.
+constexpr size_t kKeptInStream = 512u << 10;
+constexpr size_t kKeptInIndex = 16u << 10;
+
+}  // namespace
+
+void FrameStream::Messages::Append(std::string_view message) {
+  const auto length = static_cast<uint32_t>(message.size());
+  const size_t needed = size + sizeof length + message.size();
+  if (needed > capacity) {
+    const size_t larger = std::max({needed, 2 * capacity, size_t{4096}});
+    auto grown = std::make_unique_for_overwrite<char[]>(larger);
+    if (size > 0) std::memcpy(grown.get(), bytes.get(), size);
+    bytes = std::move(grown);
+    capacity = larger;
+  }
+  std::memcpy(bytes.get() + size, &length, sizeof length);
+  if (!message.empty()) std::memcpy(bytes.get() + size + sizeof length, message.data(), message.size());
+  size = needed;
+}
+
+void FrameStream::Messages::Clear(size_t kept) {
+  size = 0;
+  if (capacity > kept) {
+    bytes.reset();
+    capacity = 0;
+  }
+}
+
+void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
+  flags_.store(0, std::memory_order_relaxed);
+  if (!why_broken_.ok()) why_broken_ = absl::OkStatus();
+  received_ = 0;
+  filled_.Clear(kKeptInIndex);
+  filled_bytes_.store(0, std::memory_order_relaxed);
+  taken_.Clear(kKeptInIndex);
+  taken_at_ = 0;
+  expected_ = nullptr;
+  expected_taken_ = Taken::kNothing;
+  unreturned_ = 0;
+  return_at_ = receive_window / 2;
+  granted_.store(receive_window, std::memory_order_relaxed);
+  look_at_ = low_window_ = send_window / 2;
+  consumer_.Cancel();
+  producer_.Cancel();
+  window_.store(send_window, std::memory_order_release);
+}
+
+absl::Status FrameStream::CheckMessageBegins() const {
+  if (received_ >= granted_.load(std::memory_order_acquire)) {
+    return absl::DataLossError("a message that was begun without window");
+  }
+  if ((flags_.load(std::memory_order_acquire) & (kReceivedAll | kOver)) == kReceivedAll) {
+    return absl::DataLossError("a message behind the one that said to be the last");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FrameStream::OnMessage(const FrameHeader& header, std::string_view message, bool own) {
+  if (!header.has(FrameFlags::kMessage)) {
+    if (!message.empty()) return absl::DataLossError("bytes that are of no section");
+  } else {
+    absl::Status begins = CheckMessageBegins();
+    if (!begins.ok()) return begins;
+    received_ += static_cast<int64_t>(message.size()) + kMessageCost;
+    if (own && expected_ != nullptr && filled_bytes_.load(std::memory_order_relaxed) == 0) {
+      expected_taken_ = Parse(*std::exchange(expected_, nullptr), message);
+    } else {
+      const std::lock_guard lock(mutex_);
+      filled_.Append(message);
+      filled_bytes_.store(filled_.size, std::memory_order_seq_cst);
+    }
+  }
+  if (header.has(FrameFlags::kHalfClose)) {
+    EndReceiving();
+  } else {
+    consumer_.Wake();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FrameStream::OnWindow(uint64_t bytes) {
+  if (bytes > static_cast<uint64_t>(kMaxWindow) ||
+      window_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst) +
+              static_cast<int64_t>(bytes) >
+          kMaxWindow) {
+    return absl::DataLossError(absl::StrCat("a window that grew beyond ", kMaxWindow, " bytes"));
+  }
+  producer_.Wake();
+  return absl::OkStatus();
+}
+
+void FrameStream::Break(const absl::Status& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (why_broken_.ok()) why_broken_ = why;
+  }
+  SetFlags(kReceivedAll | kOver | kBroken);
+}
+
+absl::Status FrameStream::why_broken() {
+  const std::lock_guard lock(mutex_);
+  return why_broken_;
+}
+
+void FrameStream::SetFlags(uint32_t flags) {
+  flags_.fetch_or(flags, std::memory_order_seq_cst);
+  WakeAll();
+}
+
+void FrameStream::WakeAll() {
+  consumer_.Wake();
+  producer_.Wake();
+}
+
+FrameStream::Taken FrameStream::Parse(internal::MessageTarget& target, std::string_view message) {
+  unreturned_ += static_cast<int64_t>(message.size()) + kMessageCost;
+  return target.Parse(message.data(), message.size()) ? Taken::kMessage : Taken::kMalformed;
+}
+
+FrameStream::Taken FrameStream::Take(internal::MessageTarget& target) {
+  if (taken_at_ == taken_.size) {
+    taken_.Clear(kKeptInStream);
+    taken_at_ = 0;
+    // In this order: what was there before the end is there now.
+    const bool all = HasFlag(kReceivedAll);
+    if (filled_bytes_.load(std::memory_order_seq_cst) == 0) return all ? Taken::kEnd : Taken::kNothing;
+    const std::lock_guard lock(mutex_);
+    std::swap(taken_, filled_);
+    filled_bytes_.store(0, std::memory_order_relaxed);
+  }
+  uint32_t size = 0;
+  std::memcpy(&size, taken_.bytes.get() + taken_at_, sizeof size);
+  const char* bytes = taken_.bytes.get() + taken_at_ + sizeof size;
+  taken_at_ += sizeof size + size;
+  return Parse(target, {bytes, size});
+}
+
+FrameStream::Taken FrameStream::TakeExpected(internal::MessageTarget& target) {
+  expected_ = nullptr;
+  const Taken taken = std::exchange(expected_taken_, Taken::kNothing);
+  return taken != Taken::kNothing ? taken : Take(target);
+}
+
+uint64_t FrameStream::WindowToReturn() {
+  if (unreturned_ < return_at_ || unreturned_ == 0) return 0;
+  const int64_t bytes = std::exchange(unreturned_, 0);
+  granted_.fetch_add(bytes, std::memory_order_release);
+  return static_cast<uint64_t>(bytes);
+}
+
+}  // namespace sidecall

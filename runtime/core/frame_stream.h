@@ -1,0 +1,143 @@
+// FrameStream: what a streaming call has beyond a unary one, the same on both sides: messages that arrived and
+// were not taken, the windows of both directions, and the two threads that may wait for them.
+//
+// Threads: the *reader* (who has the connection's reader role) brings frames; one *consumer* takes messages;
+// one *producer* sends them. Consumer and producer are the user's, and may be one.
+//
+// Memory: the receive window bounds what is kept (docs/protocol.md, "Flow control"). The object is its call's
+// and used again for later streams of the same index, so that a late wake-up always finds it.
+#ifndef SIDECALL_CORE_FRAME_STREAM_H_
+#define SIDECALL_CORE_FRAME_STREAM_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "core/sleeper.h"
+#include "core/write_mutex.h"
+#include "sidecall/internal/message.h"
+#include "transport/frame.h"
+
+namespace sidecall {
+
+class FrameStream {
+ public:
+  // What a message costs of a window beside its own bytes: so that empty ones are bounded too.
+  static constexpr int64_t kMessageCost = 64;
+  static constexpr int64_t kMaxWindow = INT32_MAX;
+
+  // A stream begins: bytes that this side may send, and that the peer may. REQUIRES: nobody uses the one
+  // before.
+  void Begin(uint32_t send_window, uint32_t receive_window);
+
+  // -- The reader's -----------------------------------------------------------------------------------------
+  // DATA_LOSS where the peer may not begin a message now: it has no window, or said that none follows.
+  absl::Status CheckMessageBegins() const;
+  // A whole MESSAGE frame, of `message` where it has one. `own`: the consumer is this thread, and waits for
+  // what it told Expect. DATA_LOSS as above.
+  absl::Status OnMessage(const FrameHeader& header, std::string_view message, bool own);
+  // DATA_LOSS where the window grows beyond what there is.
+  absl::Status OnWindow(uint64_t bytes);
+  // Any thread. No message follows those that are there.
+  void EndReceiving() { SetFlags(kReceivedAll); }
+  // Any thread. The same, and what is sent reaches nobody.
+  void End() { SetFlags(kReceivedAll | kOver); }
+  // Any thread. The same, for a reason of this side's own, which is the call's status: the first one counts.
+  void Break(const absl::Status& why);
+  bool broken() const { return HasFlag(kBroken); }
+  // REQUIRES: broken.
+  absl::Status why_broken();
+  // Whoever waits looks again.
+  void WakeAll();
+
+  // -- The consumer's ---------------------------------------------------------------------------------------
+  enum class Taken { kNothing, kMessage, kMalformed, kEnd };
+  // The next message, parsed into `target`. kNothing: none is there yet, and more may come.
+  Taken Take(internal::MessageTarget& target);
+  // About to wait for the next message, having taken all: one that this very thread reads goes straight to
+  // `target`.
+  void Expect(internal::MessageTarget& target) { expected_ = &target; }
+  // What came of it: as Take.
+  Taken TakeExpected(internal::MessageTarget& target);
+  // Whether TakeExpected gives something.
+  bool HasNext() const {
+    return expected_taken_ != Taken::kNothing || filled_bytes_.load(std::memory_order_seq_cst) > 0 ||
+           HasFlag(kReceivedAll);
+  }
+  // Bytes of window to give back to the peer now; 0 where it is too early.
+  uint64_t WindowToReturn();
+  Sleeper& consumer() { return consumer_; }
+
+  // -- The producer's ---------------------------------------------------------------------------------------
+  bool has_window() const { return window_.load(std::memory_order_seq_cst) > 0; }
+  // Less than half of what it began with is left: time to look for more, each time that an eighth is gone.
+  bool TimeToLookForWindow() {
+    const int64_t window = window_.load(std::memory_order_relaxed);
+    if (window >= low_window_) [[likely]] {
+      look_at_ = low_window_;
+      return false;
+    }
+    if (window >= look_at_) return false;
+    look_at_ = window - low_window_ / 4;
+    return true;
+  }
+  // What is sent reaches nobody.
+  bool over() const { return HasFlag(kOver); }
+  void Spend(size_t message_bytes) {
+    window_.fetch_sub(static_cast<int64_t>(message_bytes) + kMessageCost, std::memory_order_relaxed);
+  }
+  Sleeper& producer() { return producer_; }
+
+ private:
+  static constexpr uint32_t kReceivedAll = 1;
+  static constexpr uint32_t kOver = 2;
+  static constexpr uint32_t kBroken = 4;
+
+  // Messages back to back: a u32 size, then so many bytes.
+  struct Messages {
+    std::unique_ptr<char[]> bytes;
+    size_t capacity = 0;
+    size_t size = 0;
+
+    void Append(std::string_view message);
+    // Keeps memory of up to `kept` bytes for what comes next.
+    void Clear(size_t kept);
+  };
+
+  bool HasFlag(uint32_t flag) const { return (flags_.load(std::memory_order_seq_cst) & flag) != 0; }
+  void SetFlags(uint32_t flags);
+  Taken Parse(internal::MessageTarget& target, std::string_view message);
+
+  std::atomic<uint32_t> flags_{0};
+
+  // The reader's.
+  int64_t received_ = 0;  // bytes and costs of all messages
+  // Under the mutex: what the reader fills, and the consumer takes as a whole.
+  WriteMutex mutex_;
+  Messages filled_;
+  std::atomic<size_t> filled_bytes_{0};
+  absl::Status why_broken_;  // under the mutex
+
+  // The consumer's.
+  Messages taken_;
+  size_t taken_at_ = 0;  // the next message
+  internal::MessageTarget* expected_ = nullptr;
+  Taken expected_taken_ = Taken::kNothing;
+  int64_t unreturned_ = 0;  // taken, and not yet given back
+  int64_t return_at_ = 0;
+  std::atomic<int64_t> granted_{0};  // ever
+
+  std::atomic<int64_t> window_{0};  // the producer's
+  int64_t low_window_ = 0;
+  int64_t look_at_ = 0;
+
+  Sleeper consumer_;
+  Sleeper producer_;
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_CORE_FRAME_STREAM_H_
