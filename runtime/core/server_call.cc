@@ -56,35 +56,47 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   return absl::OkStatus();
 }
 
-// False where the deadline came first, or the server is stopping.
+// False where the stream is over, or ends now because the deadline has passed or the server is stopping.
 bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
-  return session_.AwaitStream(sleeper, *frame_stream_,
-                              deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_, done);
+  const int64_t deadline = deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
+  if (session_.AwaitStream(sleeper, *frame_stream_, deadline, done)) return !CutShort();
+  frame_stream_->Break(MonotonicNanos() >= deadline
+                           ? absl::DeadlineExceededError("the deadline passed while the handler ran")
+                           : absl::CancelledError("the server is stopping"));
+  return false;
+}
+
+// Whether what the handler reads or writes now is lost on the client. However the handler puts it, the call has not
+// ended well then.
+bool FrameServerCall::CutShort() {
+  if (!frame_stream_->over()) return false;
+  frame_stream_->Break(absl::CancelledError("the call was cancelled while the handler ran"));
+  return true;
 }
 
 bool FrameServerCall::Read(internal::MessageTarget& message) {
   FrameStream& stream = *frame_stream_;
-  if (stream.over()) return false;
+  if (CutShort()) return false;
   FrameStream::Taken taken = stream.Take(message);
   if (taken == FrameStream::Taken::kNothing) {
     stream.Expect(message);
-    const bool ended = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
+    const bool there = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
     taken = stream.TakeExpected(message);
-    if (!ended) return false;
+    if (!there) return false;
   }
   if (taken == FrameStream::Taken::kMalformed) {
     stream.Break(absl::InvalidArgumentError(
         absl::StrCat("a message to ", std::string(method().full_name()),
                      " cannot be parsed: is the client built from another .proto, or a string no UTF-8?")));
   }
-  if (taken != FrameStream::Taken::kMessage || stream.over()) return false;
+  if (taken != FrameStream::Taken::kMessage) return false;
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;
 }
 
 bool FrameServerCall::Write(const internal::MessageSource& message, const WriteOptions& options) {
   FrameStream& stream = *frame_stream_;
-  if (stream.over()) return false;
+  if (CutShort()) return false;
   const size_t size = message.ByteSize();
   if (size > session_.max_send_message()) {
     stream.Break(ReplyTooLarge(method(), size, session_.max_send_message()));
@@ -95,7 +107,10 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
     session_.Flush();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
   }
-  if (stream.over() || (deadline_nanos_ != 0 && context_.IsCancelled())) return false;
+  if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
+    stream.Break(absl::DeadlineExceededError("the deadline passed while the handler ran"));
+  }
+  if (stream.over()) return false;
   stream.Spend(size);
   session_.SendMessage(this->stream(), message, size, !options.buffer_hint() && !options.is_last_message());
   return true;

@@ -59,6 +59,7 @@ class FrameServerCall final : public internal::ServerCall {
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:
+  bool CutShort();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   absl::Status StatusToSend(const absl::Status& status) const;
 

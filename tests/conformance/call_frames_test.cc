@@ -37,12 +37,40 @@ class FramesTest : public testing::TestWithParam<Place> {
   std::string path() const { return directory_.path() + "/server"; }
 
   // The server hangs up on `bytes`, sent after the hello.
-  testing::AssertionResult Ends(const std::string& bytes) const {
+  testing::AssertionResult Ends(const std::string& bytes,
+                                const sidecall::Hello& hello = RawPeer::Greeting()) const {
     RawPeer peer(path());
-    if (!peer.connected() || !peer.SayHello()) return testing::AssertionFailure() << "no hello";
+    if (!peer.connected() || !peer.SayHello(hello)) return testing::AssertionFailure() << "no hello";
     peer.SendBytes(bytes);
     if (!peer.HangsUp()) return testing::AssertionFailure() << "the server does not hang up";
     return testing::AssertionSuccess();
+  }
+  // A hello that takes streams.
+  static sidecall::Hello Streaming() {
+    sidecall::Hello hello = RawPeer::Greeting();
+    hello.initial_window = 1 << 16;
+    return hello;
+  }
+  // The START of a bidirectional call, with an entry of metadata where `key` is not empty.
+  static std::string StreamStart(uint32_t stream, const std::string& key = "", const std::string& value = "") {
+    std::string head;
+    sidecall::AppendMethodName(head, "conformance.TestService/BidirectionalStream");
+    uint8_t flags = FrameFlags::kMethodName;
+    if (!key.empty()) {
+      sidecall::Metadata metadata;
+      metadata.Add(key, value);
+      flags |= FrameFlags::kMetadata;
+      sidecall::AppendMetadata(head, metadata);
+    }
+    return FrameOf(FrameType::kStart, flags, stream, head);
+  }
+  static std::string WindowOf(uint32_t stream, uint64_t bytes) {
+    FrameHeader header;
+    header.type = FrameType::kWindow;
+    header.lane = sidecall::Lane::kControl;
+    header.stream = stream;
+    header.argument = bytes;
+    return RawPeer::Bytes(header, "");
   }
   // A call by hand works.
   static testing::AssertionResult Serves(RawPeer& peer, uint32_t stream) {
@@ -120,7 +148,7 @@ TEST_P(FramesTest, LengthsThatCannotBe) {
 }
 
 TEST_P(FramesTest, TypesThatHaveNoPlaceHere) {
-  for (const int type : {0, 1, 3, 4, 6, 8, 10, 11, 12, 100, 255}) {
+  for (const int type : {0, 1, 4, 6, 10, 11, 12, 100, 255}) {
     EXPECT_TRUE(Ends(FrameOf(static_cast<FrameType>(type), 0, 1 << 16, "body"))) << type;
     EXPECT_TRUE(Ends(FrameOf(static_cast<FrameType>(type), 0, 1 << 16, ""))) << type << ", no body";
   }
@@ -275,7 +303,143 @@ TEST_P(FramesTest, CancelOfAStreamThatIsNot) {
   for (const uint32_t stream : {0u, 1u << 16, 5u << 16 | 77, std::numeric_limits<uint32_t>::max()}) {
     peer.SendBytes(FrameOf(FrameType::kCancel, 0, stream, ""));
   }
+  EXPECT_TRUE(Serves(peer, 2 << 16));
+}
+
+// Control may overtake data.
+TEST_P(FramesTest, CancelBeforeItsStartIsRemembered) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  peer.SendBytes(FrameOf(FrameType::kCancel, 0, 1 << 16, ""));
+  peer.SendBytes(FrameOf(FrameType::kCancel, 0, 7 << 16 | 3, ""));
+  peer.SendBytes(RawPeer::Start(1 << 16, kSleep, "\n\x05never"));
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->header.type, FrameType::kEnd);
+  EXPECT_EQ(frame->header.code, static_cast<uint32_t>(absl::StatusCode::kCancelled));
+  EXPECT_TRUE(Serves(peer, 2 << 16)) << "the next on that index is no affair of the cancel's";
+  EXPECT_TRUE(Serves(peer, 1 << 16 | 3)) << "a stream ahead of which another was cancelled";
+  // That of a stream that has ended is dropped.
+  peer.SendBytes(FrameOf(FrameType::kCancel, 0, 2 << 16, ""));
+  EXPECT_TRUE(Serves(peer, 3 << 16));
+}
+
+// They crossed the stream's end on the way.
+TEST_P(FramesTest, FramesOfAStreamThatHasEndedAreDropped) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
   EXPECT_TRUE(Serves(peer, 1 << 16));
+  peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, "\x10\x07"));
+  peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kHalfClose, 1 << 16, ""));
+  peer.SendBytes(WindowOf(1 << 16, 1000));
+  const std::string pieces("\x05\0\0\0ab", 6);
+  peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kMore, 1 << 16, pieces));
+  peer.SendBytes(FrameOf(FrameType::kContinuation, 0, 1 << 16, "cde"));
+  EXPECT_TRUE(Serves(peer, 2 << 16));
+}
+
+// -- Streams, by hand
+// ---------------------------------------------------------------------------------------------------------
+
+TEST_P(FramesTest, StreamByHand) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(Streaming()));
+  peer.SendBytes(StreamStart(1 << 16));
+  for (int i = 0; i < 3; i++) {
+    peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, "\x10\x07"));
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->header.type, FrameType::kMessage);
+    EXPECT_EQ(frame->header.stream, 1u << 16);
+    EXPECT_EQ(frame->body, "\x10\x07");
+  }
+  peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kHalfClose, 1 << 16, ""));
+  const auto end = peer.ReceiveFrame();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->header.type, FrameType::kEnd);
+  EXPECT_EQ(end->header.code, 0u);
+}
+
+TEST_P(FramesTest, StreamWithoutWindowIsRefused) {
+  sidecall::Hello hello = RawPeer::Greeting();
+  hello.initial_window = 0;
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(hello));
+  peer.SendBytes(StreamStart(1 << 16));
+  const auto end = peer.ReceiveFrame();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->header.code, static_cast<uint32_t>(absl::StatusCode::kUnimplemented));
+  EXPECT_TRUE(Serves(peer, 2 << 16));
+}
+
+// A client that takes two messages and then no more gets two, until it gives window.
+TEST_P(FramesTest, ServerKeepsToTheWindow) {
+  sidecall::Hello hello = Streaming();
+  hello.initial_window = 100;  // A message of 2 bytes costs 66.
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(hello));
+  peer.SendBytes(StreamStart(1 << 16));
+  for (int i = 0; i < 4; i++) {
+    peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, "\x10\x07"));
+  }
+  for (int i = 0; i < 2; i++) {
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    EXPECT_EQ(frame->header.type, FrameType::kMessage);
+  }
+  EXPECT_TRUE(Serves(peer, 1 << 16 | 1)) << "and nothing came in between";
+  peer.SendBytes(WindowOf(1 << 16, 33));  // 100 - 2 * 66 + 33 > 0
+  const auto frame = peer.ReceiveFrame();
+  ASSERT_TRUE(frame.has_value());
+  EXPECT_EQ(frame->header.type, FrameType::kMessage);
+  EXPECT_TRUE(Serves(peer, 2 << 16 | 1));
+  peer.SendBytes(FrameOf(FrameType::kCancel, 0, 1 << 16, ""));
+  const auto end = peer.ReceiveFrame();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->header.type, FrameType::kEnd);
+}
+
+TEST_P(FramesTest, MessagesBeyondTheWindow) {
+  // The handler waits at a gate, and takes none.
+  std::string bytes = StreamStart(1 << 16, "gate", "never");
+  const std::string message =
+      FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, std::string(64 << 10, '\0'));
+  for (int i = 0; i < 5; i++) bytes += message;
+  EXPECT_TRUE(Ends(bytes, Streaming()));
+}
+
+TEST_P(FramesTest, EmptyMessagesBeyondTheWindow) {
+  std::string bytes = StreamStart(1 << 16, "gate", "never");
+  const std::string message = FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, "");
+  for (int i = 0; i < (256 << 10) / 64 + 1; i++) bytes += message;
+  EXPECT_TRUE(Ends(bytes, Streaming()));
+}
+
+TEST_P(FramesTest, WindowBeyondWhatThereIs) {
+  EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, 1u << 31), Streaming()));
+  EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, std::numeric_limits<uint64_t>::max()), Streaming()));
+  EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, 1u << 30) + WindowOf(1 << 16, 1u << 30), Streaming()));
+}
+
+TEST_P(FramesTest, MessageBehindTheLast) {
+  const std::string last =
+      FrameOf(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kHalfClose, 1 << 16, "");
+  EXPECT_TRUE(Ends(StreamStart(1 << 16, "end-gate", "never") + last + last, Streaming()));
+  const std::string bytes_of_no_section = FrameOf(FrameType::kMessage, 0, 1 << 16, "x");
+  EXPECT_TRUE(Ends(StreamStart(1 << 16) + bytes_of_no_section, Streaming()));
+}
+
+// Its stream fails, and the connection lives on.
+TEST_P(FramesTest, MessageThatCannotBeParsed) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(Streaming()));
+  peer.SendBytes(StreamStart(1 << 16));
+  peer.SendBytes(FrameOf(FrameType::kMessage, FrameFlags::kMessage, 1 << 16, "\xff\xff"));
+  const auto end = peer.ReceiveFrame();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->header.type, FrameType::kEnd);
+  EXPECT_EQ(end->header.code, static_cast<uint32_t>(absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(Serves(peer, 2 << 16));
 }
 
 TEST_P(FramesTest, CancelReachesTheHandler) {

@@ -12,6 +12,39 @@ namespace conformance {
 
 using sidecall::ServerContext;
 
+namespace {
+
+// What the client's metadata has a stream do.
+struct StreamScript {
+  uint64_t end_after = UINT64_MAX;  // messages
+  int code = 0;                     // of the status in the end
+  std::string gate;                 // to be passed before the first message
+  std::string end_gate;             // and before the end
+  bool metadata_first = false;      // initial metadata at once
+
+  // Other keys come back: "initial-..." as initial metadata, "trailing-..." as trailing.
+  static StreamScript Of(ServerContext& context) {
+    StreamScript script;
+    for (const auto& [key, value] : context.client_metadata()) {
+      if (key == "end-after") script.end_after = std::stoull(value);
+      if (key == "code") script.code = std::stoi(value);
+      if (key == "gate") script.gate = value;
+      if (key == "end-gate") script.end_gate = value;
+      if (key == "metadata-first") script.metadata_first = true;
+      if (absl::StartsWith(key, "initial-")) context.AddInitialMetadata(key, value);
+      if (absl::StartsWith(key, "trailing-")) context.AddTrailingMetadata(key, value);
+      if (key == "throw") throw std::runtime_error("as the client wished");
+    }
+    return script;
+  }
+  absl::Status End(Gates& gates, const ServerContext& context) const {
+    if (!end_gate.empty() && !gates.Pass(end_gate, context)) return absl::CancelledError("at the end gate");
+    return {static_cast<absl::StatusCode>(code), code == 0 ? "" : "as the client wished"};
+  }
+};
+
+}  // namespace
+
 TestServiceImpl::TestServiceImpl(const std::string& own_address, Gates& gates)
     : gates_(gates), self_(sidecall::CreateChannel(own_address)) {}
 
@@ -113,6 +146,71 @@ absl::Status TestServiceImpl::TellDeadline(ServerContext* context, const EmptyMe
     reply->set_left_nanos(absl::ToInt64Nanoseconds(context->deadline() - absl::Now()));
   }
   return absl::OkStatus();
+}
+
+absl::Status TestServiceImpl::ClientStream(ServerContext* context,
+                                           sidecall::ServerReader<EchoMessage>* reader,
+                                           StreamSummary* reply) {
+  const StreamScript script = StreamScript::Of(*context);
+  if (script.metadata_first) reader->SendInitialMetadata();
+  if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
+  for (EchoMessage message; reply->messages() < script.end_after && reader->Read(&message);) {
+    reply->set_messages(reply->messages() + 1);
+    reply->set_bytes(reply->bytes() + message.payload().size());
+    reply->set_sum(reply->sum() + message.number());
+  }
+  return script.End(gates_, *context);
+}
+
+absl::Status TestServiceImpl::ServerStream(ServerContext* context, const StreamRequest* request,
+                                           sidecall::ServerWriter<EchoMessage>* writer) {
+  const StreamScript script = StreamScript::Of(*context);
+  if (script.metadata_first) writer->SendInitialMetadata();
+  if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
+  uint64_t written = 0;
+  const auto write = [&](size_t size) {
+    if (written >= script.end_after) return false;
+    EchoMessage message;
+    message.set_number(static_cast<int64_t>(written));
+    if (size > 0) *message.mutable_payload() = RandomPayload(size, written);
+    sidecall::WriteOptions options;
+    if (request->hint()) options.set_buffer_hint();
+    if (!writer->Write(message, options)) return false;
+    written++;
+    if (!request->name().empty()) {
+      const std::lock_guard lock(written_mutex_);
+      written_[request->name()] = written;
+    }
+    return true;
+  };
+  bool writes = true;
+  for (const uint32_t size : request->sizes()) writes = writes && write(size);
+  for (uint64_t i = 0; i < request->count() && writes; i++) writes = write(request->size());
+  return script.End(gates_, *context);
+}
+
+absl::Status TestServiceImpl::BidirectionalStream(
+    ServerContext* context, sidecall::ServerReaderWriter<EchoMessage, EchoMessage>* stream) {
+  const StreamScript script = StreamScript::Of(*context);
+  if (script.metadata_first) stream->SendInitialMetadata();
+  if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
+  uint64_t messages = 0;
+  for (EchoMessage message; messages < script.end_after && stream->Read(&message); messages++) {
+    if (!stream->Write(message)) break;
+  }
+  return script.End(gates_, *context);
+}
+
+absl::Status TestServiceImpl::Progress(ServerContext*, const StreamRequest* request, StreamSummary* reply) {
+  const std::lock_guard lock(written_mutex_);
+  reply->set_messages(written_[request->name()]);
+  return absl::OkStatus();
+}
+
+absl::Status TestServiceImpl::SleepNested(ServerContext* context, const SleepRequest* request,
+                                          EchoMessage* reply) {
+  const auto nested = sidecall::ClientContext::FromServerContext(*context);
+  return self_.Sleep(nested.get(), *request, reply);
 }
 
 absl::Status OtherTestServiceImpl::Echo(ServerContext*, const EchoMessage* request, EchoMessage* reply) {

@@ -2,7 +2,9 @@
 #ifndef SIDECALL_TESTS_CONFORMANCE_CALL_TEST_SERVICE_H_
 #define SIDECALL_TESTS_CONFORMANCE_CALL_TEST_SERVICE_H_
 
+#include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "call_gates.h"
@@ -38,9 +40,22 @@ class TestServiceImpl final : public TestService::Service {
   absl::Status TellDeadline(sidecall::ServerContext* context, const EmptyMessage*,
                             DeadlineReply* reply) override;
 
+  absl::Status ClientStream(sidecall::ServerContext* context, sidecall::ServerReader<EchoMessage>* reader,
+                            StreamSummary* reply) override;
+  absl::Status ServerStream(sidecall::ServerContext* context, const StreamRequest* request,
+                            sidecall::ServerWriter<EchoMessage>* writer) override;
+  absl::Status BidirectionalStream(sidecall::ServerContext* context,
+                                   sidecall::ServerReaderWriter<EchoMessage, EchoMessage>* stream) override;
+  absl::Status Progress(sidecall::ServerContext*, const StreamRequest* request,
+                        StreamSummary* reply) override;
+  absl::Status SleepNested(sidecall::ServerContext* context, const SleepRequest* request,
+                           EchoMessage* reply) override;
+
  private:
   Gates& gates_;
   TestService::Stub self_;
+  std::mutex written_mutex_;
+  std::map<std::string, uint64_t> written_;  // by ServerStream, for each name
 };
 
 class OtherTestServiceImpl final : public other::TestService::Service {
