@@ -193,7 +193,6 @@ absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   const Wait wait{.call = call,
                   .context = context,
                   .sleeper = call.caller(),
-                  .stream = nullptr,
                   .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
   if (Await(wait, [&call] { return call.done(); })) [[likely]] {
     free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
@@ -257,10 +256,10 @@ void ClientSession::SleepAsFollower(const Wait& wait, Done done) {
 template <typename Done>
 bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
   const int64_t deadline_nanos = wait.deadline_nanos;
-  if (wait.stream == nullptr) {
+  if (FrameStream* stream = wait.call.streaming(); stream == nullptr) {
     reading_for_ = &wait.call;
-  } else {
-    reading_into_ = wait.stream;
+  } else if (&wait.sleeper == &stream->consumer()) {
+    reading_into_ = stream;
   }
   bool slept = false;
   int64_t began = 0;
@@ -490,7 +489,6 @@ bool ClientSession::AwaitStream(ClientCall& call, ClientContext& context, Sleepe
   const Wait wait{.call = call,
                   .context = context,
                   .sleeper = sleeper,
-                  .stream = call.streaming(),
                   .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
   return Await(wait, done);
 }

@@ -55,8 +55,7 @@ class ClientSession final : private WholeFrameSink {
   void SendCancel(ClientCall& call);
   // The call is not waited for any more: it ends by itself. False where it has: Take its status.
   bool Abandon(ClientCall& call);
-  // Waits, by reading or asleep at `sleeper`, until `done()`. False: the deadline, a cancel, or the connection's end
-  // came first.
+  // Waits, by reading or asleep at `sleeper`, until `done()`. False: the deadline or a cancel came first.
   bool AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
                    absl::FunctionRef<bool()> done);
   // Reads what has come, unless somebody is at it.
@@ -103,7 +102,6 @@ class ClientSession final : private WholeFrameSink {
     ClientCall& call;
     ClientContext& context;
     Sleeper& sleeper;
-    FrameStream* stream;     // null: a unary call
     int64_t deadline_nanos;  // kInfiniteFutureNanos for none
   };
 
@@ -148,7 +146,7 @@ class ClientSession final : private WholeFrameSink {
   ConnectionWatch watch_;
   std::vector<uint64_t> ready_;
   ClientCall* reading_for_ = nullptr;      // the reader's own call, where it is unary
-  FrameStream* reading_into_ = nullptr;    // the reader's own stream, where it waits for a message
+  FrameStream* reading_into_ = nullptr;    // the stream whose consumer the reader is
   absl::Status close_status_;
 
   std::atomic<bool> closed_{false};  // close_status_ tells why

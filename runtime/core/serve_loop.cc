@@ -153,7 +153,7 @@ ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
 // -- Handlers that wait for their stream
 // ---------------------------------------------------------------------------------------------------------
 
-bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                             absl::FunctionRef<bool()> done) {
   RoleOffer* offer = RoleOffer::Of(pool_);
   for (;;) {
@@ -161,7 +161,7 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t
     if (pool_.stopping()) return false;
     if (offer != nullptr && offer->Retake()) {
       // No other handler runs inside of this one: what is read for them is another thread's.
-      if (!HasRunnable()) ReadFor(stream, deadline_nanos, done);
+      if (!HasRunnable()) ReadFor(reading_into, deadline_nanos, done);
       if (HasRunnable()) {
         offer->Release();
       } else {
@@ -178,8 +178,8 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t
 }
 
 // Returns, with the role, when `done()`, at `deadline_nanos`, or where calls may run.
-void ServeLoop::ReadFor(const FrameStream& stream, int64_t deadline_nanos, absl::FunctionRef<bool()> done) {
-  reading_into_ = &stream;
+void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done) {
+  reading_into_ = reading_into;
   bool slept = false;
   spin_.Begin();
   for (;;) {

@@ -64,7 +64,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   uint64_t sleeps() const override { return sleeps_.load(std::memory_order_relaxed); }
   void NeedsAttention(uint64_t session_id) override;
   void WakeWaitingHandler() override;
-  bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+  bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) override;
 
   // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of one.
@@ -76,7 +76,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   enum class Ran { kAll, kAllAndRead, kRoleLost };
   Ran RunCalls();
   Ran RunOne(FrameServerCall& call);
-  void ReadFor(const FrameStream& stream, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
+  void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   bool OfferToWaiter();
   void LookAtEvents(int64_t deadline_nanos);

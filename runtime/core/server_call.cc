@@ -59,7 +59,8 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
 // False where the stream is over, or ends now because the deadline has passed or the server is stopping.
 bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
   const int64_t deadline = deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
-  if (session_.AwaitStream(sleeper, *frame_stream_, deadline, done)) return !CutShort();
+  const FrameStream* reading_into = &sleeper == &frame_stream_->consumer() ? frame_stream_.get() : nullptr;
+  if (session_.AwaitStream(sleeper, reading_into, deadline, done)) return !CutShort();
   frame_stream_->Break(MonotonicNanos() >= deadline
                            ? absl::DeadlineExceededError("the deadline passed while the handler ran")
                            : absl::CancelledError("the server is stopping"));

@@ -27,9 +27,10 @@ class ServerSession final : private WholeFrameSink {
    public:
     // Any thread: that session has output that waits for room, or ended a call while its ends were watched.
     virtual void NeedsAttention(uint64_t session_id) = 0;
-    // A handler's thread: waits until `done()`, reading for `stream` where nobody else does, else asleep at
-    // `sleeper`. False: `deadline_nanos` came first, or the server is stopping.
-    virtual bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+    // A handler's thread: waits until `done()`, reading itself where nobody else does, else asleep at `sleeper`.
+    // `reading_into`: the stream whose consumer it is, or null. False: `deadline_nanos` came first, or the server
+    // is stopping.
+    virtual bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                              absl::FunctionRef<bool()> done) = 0;
 
    protected:
@@ -67,9 +68,9 @@ class ServerSession final : private WholeFrameSink {
   void SendMessage(uint32_t stream, const internal::MessageSource& message, size_t size, bool flush);
   void SendMetadata(uint32_t stream, std::string_view head);
   void SendWindow(uint32_t stream, uint64_t bytes);
-  bool AwaitStream(Sleeper& sleeper, const FrameStream& stream, int64_t deadline_nanos,
+  bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) {
-    return host_.AwaitStream(sleeper, stream, deadline_nanos, done);
+    return host_.AwaitStream(sleeper, reading_into, deadline_nanos, done);
   }
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   const PeerIdentity& peer() const { return connection_->peer(); }
