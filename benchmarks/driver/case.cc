@@ -12,6 +12,7 @@ std::vector<Case> AllCases() {
   return {
       {"unary", Mode::kHot, 16},   {"unary", Mode::kHot, kKiB},    {"unary", Mode::kHot, 64 * kKiB},
       {"unary", Mode::kHot, kMiB}, {"unary", Mode::kSleeping, 16}, {"unary", Mode::kOneCore, 16},
+      {"stream", Mode::kHot, 16},  {"bandwidth", Mode::kHot, kMiB},
   };
 }
 

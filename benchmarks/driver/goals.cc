@@ -28,6 +28,10 @@ struct Goal {
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
 
+// A rate of 0.3 times the floor's, as a cost.
+constexpr double kStreamTimesFloor = 1 / 0.3;
+constexpr double kBandwidthTimesFloor = 1 / 0.7;
+
 constexpr std::array kGoals = {
     Goal{"unary", "sidecall/shm", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, 1.5},
     Goal{"unary", "sidecall/shm", Mode::kHot, 16, Figure::kFasterThanPeer, Bound::kAtLeast, 100},
@@ -42,6 +46,12 @@ constexpr std::array kGoals = {
     Goal{"unary", "sidecall/shm", Mode::kSleeping, 16, Figure::kSwitchesPerCall, Bound::kAtLeast, 0.95},
     Goal{"unary", "sidecall/unix", Mode::kSleeping, 16, Figure::kTimesFloor, Bound::kAtMost, 1.25},
     Goal{"unary", "sidecall/unix", Mode::kSleeping, 16, Figure::kSwitchesPerCall, Bound::kAtLeast, 0.95},
+    Goal{"stream", "sidecall/shm", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, kStreamTimesFloor},
+    Goal{"stream", "sidecall/unix", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, kStreamTimesFloor},
+    Goal{"stream", "sidecall/shm", Mode::kHot, 16, Figure::kFasterThanPeer, Bound::kAtLeast, 40},
+    Goal{"stream", "sidecall/unix", Mode::kHot, 16, Figure::kFasterThanPeer, Bound::kAtLeast, 40},
+    Goal{"bandwidth", "sidecall/shm", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost, kBandwidthTimesFloor},
+    Goal{"bandwidth", "sidecall/unix", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost, kBandwidthTimesFloor},
 };
 
 const Measurement* Find(const std::vector<Measurement>& measurements, const Goal& goal) {

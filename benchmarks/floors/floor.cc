@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "stream_work.h"
+
 namespace bench {
 namespace {
 
@@ -18,7 +20,7 @@ constexpr std::array kFloors = {
 };
 
 absl::StatusOr<WorkerFunctions> Find(const WorkerOptions& options) {
-  if (options.work != "unary") return absl::UnimplementedError("bench_floor does no " + options.work);
+  if (options.work != "unary" && !IsStreamWork(options.work)) return absl::UnimplementedError("bench_floor does no " + options.work);
   for (const Floor& floor : kFloors) {
     if (floor.transport == options.transport) return floor.functions;
   }

@@ -10,6 +10,7 @@
 #include "fd_passing.h"
 #include "floor.h"
 #include "ring.h"
+#include "stream_floor.h"
 #include "time_calls.h"
 
 namespace bench {
@@ -46,14 +47,30 @@ int BellOf(Mode mode, int eventfd) {
   return mode == Mode::kHot ? kNoBell : eventfd;
 }
 
+auto Sending(RingWriter& writer) {
+  return [&writer](const EchoMessage& message, bool /*more*/) {
+    writer.Send(message);
+    return absl::OkStatus();
+  };
+}
+
+auto Receiving(RingReader& reader) {
+  return [&reader](EchoMessage* message) {
+    reader.Receive(message);
+    return absl::OkStatus();
+  };
+}
+
 class ShmClient final : public WorkerClient {
  public:
   ShmClient(SharedMemory& memory, const Descriptors& fds, const WorkerOptions& options)
       : writer_(memory.requests, BellOf(options.mode, fds[kRequestBell])),
         reader_(memory.replies, BellOf(options.mode, fds[kReplyBell])),
-        request_(MakeRequest(options.bytes)) {}
+        request_(MakeRequest(options.bytes)),
+        streams_(IsStreamWork(options.work)) {}
 
   absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
+    if (streams_) return StreamMessages(calls, request_, Sending(writer_), Receiving(reader_));
     TimeCalls(calls, nanos, [this] {
       writer_.Send(request_);
       reader_.Receive(&reply_);
@@ -67,6 +84,7 @@ class ShmClient final : public WorkerClient {
   RingReader reader_;
   EchoMessage request_;
   EchoMessage reply_;
+  const bool streams_;
 };
 
 }  // namespace
@@ -92,6 +110,7 @@ absl::Status ServeShm(const WorkerOptions& options, const std::function<void()>&
 
   RingReader reader((*memory)->requests, BellOf(options.mode, (*fds)[kRequestBell]));
   RingWriter writer((*memory)->replies, BellOf(options.mode, (*fds)[kReplyBell]));
+  if (IsStreamWork(options.work)) return CountMessages(Sending(writer), Receiving(reader));
   EchoMessage request;
   EchoMessage reply;
   for (;;) {

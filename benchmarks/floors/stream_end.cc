@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +14,8 @@ namespace {
 constexpr size_t kHeaderBytes = 32;
 constexpr size_t kBufferBytes = size_t{4} << 20;
 constexpr size_t kLeastRead = size_t{1} << 16;
+// Of small messages that may wait for others, written at once when half of it is full.
+constexpr size_t kBurst = size_t{64} << 10;
 
 uint32_t LengthAt(const char* header) {
   uint32_t length;
@@ -22,21 +25,25 @@ uint32_t LengthAt(const char* header) {
 
 }  // namespace
 
-absl::Status StreamEnd::Send(const EchoMessage& message) {
+absl::Status StreamEnd::Send(const EchoMessage& message, bool more) {
   const uint32_t body = static_cast<uint32_t>(message.ByteSizeLong());
   const size_t bytes = kHeaderBytes + body;
-  char* start = sent_.Reserve(bytes);
-  std::memcpy(start, &body, sizeof body);
-  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(start + kHeaderBytes));
-  for (size_t done = 0; done < bytes;) {
-    const ssize_t put = write(out_, start + done, bytes - done);
+  char* start = sent_.Reserve(std::max(burst_ + bytes, kBurst));
+  char* at = start + burst_;
+  std::memcpy(at, &body, sizeof body);
+  message.SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(at + kHeaderBytes));
+  burst_ += bytes;
+  if (more && burst_ < kBurst / 2) return absl::OkStatus();
+  for (size_t done = 0; done < burst_;) {
+    const ssize_t put = write(out_, start + done, burst_ - done);
     if (put > 0) {
       done += static_cast<size_t>(put);
     } else if (errno != EAGAIN && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "write");
     }
   }
-  sent_.KeepClearOf(message.payload().data(), message.payload().size(), start + kHeaderBytes);
+  burst_ = 0;
+  sent_.KeepClearOf(message.payload().data(), message.payload().size(), at + kHeaderBytes);
   return absl::OkStatus();
 }
 

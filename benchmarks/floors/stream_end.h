@@ -20,7 +20,9 @@ class StreamEnd {
   StreamEnd(int in, int out) : in_(in), out_(out) {}
 
   // Errors: those of write(2).
-  absl::Status Send(const EchoMessage& message);
+  absl::Status Send(const EchoMessage& message) { return Send(message, false); }
+  // `more`: it may wait for others, until kBurst bytes are there.
+  absl::Status Send(const EchoMessage& message, bool more);
   // Errors: UNAVAILABLE where the other end is closed; those of read(2).
   absl::Status Receive(EchoMessage* message);
 
@@ -30,6 +32,7 @@ class StreamEnd {
   const int in_;
   const int out_;
   ShiftingBuffer sent_;
+  size_t burst_ = 0;  // bytes in sent_ that wait
   ShiftingBuffer received_;
   char* unread_ = nullptr;  // in received_, where bytes are left over from one message to the next
   size_t used_ = 0;

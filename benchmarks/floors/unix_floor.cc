@@ -7,6 +7,7 @@
 #include "fd_passing.h"
 #include "floor.h"
 #include "stream_end.h"
+#include "stream_floor.h"
 #include "time_calls.h"
 
 namespace bench {
@@ -22,11 +23,21 @@ absl::Status Prepare(int socket, Mode mode) {
   return absl::OkStatus();
 }
 
+auto Sending(StreamEnd& end) {
+  return [&end](const EchoMessage& message, bool more) { return end.Send(message, more); };
+}
+
+auto Receiving(StreamEnd& end) {
+  return [&end](EchoMessage* message) { return end.Receive(message); };
+}
+
 class UnixClient final : public WorkerClient {
  public:
-  UnixClient(int socket, size_t bytes) : end_(socket, socket), request_(MakeRequest(bytes)) {}
+  UnixClient(int socket, const WorkerOptions& options)
+      : end_(socket, socket), request_(MakeRequest(options.bytes)), streams_(IsStreamWork(options.work)) {}
 
   absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
+    if (streams_) return StreamMessages(calls, request_, Sending(end_), Receiving(end_));
     absl::Status status;
     const bool all = TimeCalls(calls, nanos, [&] {
       status = end_.Send(request_);
@@ -40,6 +51,7 @@ class UnixClient final : public WorkerClient {
   StreamEnd end_;
   EchoMessage request_;
   EchoMessage reply_;
+  const bool streams_;
 };
 
 }  // namespace
@@ -48,7 +60,7 @@ absl::StatusOr<std::unique_ptr<WorkerClient>> ConnectUnix(const WorkerOptions& o
   const absl::StatusOr<int> socket = ConnectTo(options.address);
   if (!socket.ok()) return socket.status();
   if (absl::Status status = Prepare(*socket, options.mode); !status.ok()) return status;
-  return std::make_unique<UnixClient>(*socket, options.bytes);
+  return std::make_unique<UnixClient>(*socket, options);
 }
 
 absl::Status ServeUnix(const WorkerOptions& options, const std::function<void()>& ready) {
@@ -56,6 +68,7 @@ absl::Status ServeUnix(const WorkerOptions& options, const std::function<void()>
   if (!socket.ok()) return socket.status();
   if (absl::Status status = Prepare(*socket, options.mode); !status.ok()) return status;
   StreamEnd end(*socket, *socket);
+  if (IsStreamWork(options.work)) return CountMessages(Sending(end), Receiving(end));
   EchoMessage request;
   EchoMessage reply;
   for (;;) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "echo.grpc.pb.h"
+#include "stream_work.h"
 #include "time_calls.h"
 #include "worker.h"
 
@@ -22,6 +23,13 @@ class EchoService final : public Echo::Service {
   grpc::Status Unary(grpc::ServerContext*, const EchoMessage* request, EchoMessage* reply) override {
     reply->set_payload(request->payload());
     reply->set_id(request->id());
+    return grpc::Status::OK;
+  }
+  grpc::Status Collect(grpc::ServerContext*, grpc::ServerReader<EchoMessage>* reader,
+                       EchoMessage* reply) override {
+    int64_t count = 0;
+    for (EchoMessage message; reader->Read(&message);) count++;
+    reply->set_id(count);
     return grpc::Status::OK;
   }
 };
@@ -61,13 +69,39 @@ class UnaryClient final : public WorkerClient {
   EchoMessage reply_;
 };
 
+class StreamClient final : public WorkerClient {
+ public:
+  StreamClient(const std::shared_ptr<grpc::Channel>& channel, const WorkerOptions& options)
+      : stub_(Echo::NewStub(channel)) {
+    message_.set_payload(std::string(options.bytes, 'x'));
+    message_.set_id(7);
+  }
+
+  absl::Status Run(size_t messages, std::vector<int64_t>& /*nanos*/) override {
+    grpc::ClientContext context;
+    EchoMessage reply;
+    const auto writer = stub_->Collect(&context, &reply);
+    const grpc::WriteOptions more = grpc::WriteOptions().set_buffer_hint();
+    for (size_t i = 0; i < messages && writer->Write(message_, more); i++) {
+    }
+    writer->WritesDone();
+    const grpc::Status status = writer->Finish();
+    return status.ok() ? CheckCount(messages, reply.id()) : FromGrpc(status);
+  }
+
+ private:
+  std::unique_ptr<Echo::Stub> stub_;
+  EchoMessage message_;
+};
+
 absl::StatusOr<std::unique_ptr<WorkerClient>> Connect(const WorkerOptions& options) {
-  if (options.work != "unary") return absl::UnimplementedError("bench_peer_grpc does no " + options.work);
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kNoLimit);
-  auto client = std::make_unique<UnaryClient>(
-      grpc::CreateCustomChannel("unix:" + options.address, grpc::InsecureChannelCredentials(), arguments),
-      options);
+  const auto channel =
+      grpc::CreateCustomChannel("unix:" + options.address, grpc::InsecureChannelCredentials(), arguments);
+  if (IsStreamWork(options.work)) return std::make_unique<StreamClient>(channel, options);
+  if (options.work != "unary") return absl::UnimplementedError("bench_peer_grpc does no " + options.work);
+  auto client = std::make_unique<UnaryClient>(channel, options);
   if (absl::Status status = client->Connect(); !status.ok()) return status;
   return client;
 }

@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "echo.sidecall.h"
 #include "sidecall/sidecall.h"
+#include "stream_work.h"
 #include "time_calls.h"
 #include "worker.h"
 
@@ -25,6 +26,13 @@ class EchoService final : public Echo::Service {
   absl::Status Unary(sidecall::ServerContext*, const EchoMessage* request, EchoMessage* reply) override {
     reply->set_payload(request->payload());
     reply->set_id(request->id());
+    return absl::OkStatus();
+  }
+  absl::Status Collect(sidecall::ServerContext*, sidecall::ServerReader<EchoMessage>* reader,
+                       EchoMessage* reply) override {
+    int64_t count = 0;
+    for (EchoMessage message; reader->Read(&message);) count++;
+    reply->set_id(count);
     return absl::OkStatus();
   }
 };
@@ -62,12 +70,39 @@ class UnaryClient final : public WorkerClient {
   EchoMessage reply_;
 };
 
+class StreamClient final : public WorkerClient {
+ public:
+  StreamClient(std::shared_ptr<sidecall::Channel> channel, const WorkerOptions& options)
+      : stub_(std::move(channel)), deadline_(options.deadline) {
+    message_.set_payload(std::string(options.bytes, 'x'));
+    message_.set_id(7);
+  }
+
+  absl::Status Run(size_t messages, std::vector<int64_t>& /*nanos*/) override {
+    sidecall::ClientContext context;
+    if (deadline_) context.set_timeout(absl::Seconds(kDeadlineSeconds));
+    EchoMessage reply;
+    const auto writer = stub_.Collect(&context, &reply);
+    const sidecall::WriteOptions more = sidecall::WriteOptions().set_buffer_hint();
+    for (size_t i = 0; i < messages && writer->Write(message_, more); i++) {
+    }
+    absl::Status status = writer->Finish();
+    return status.ok() ? CheckCount(messages, reply.id()) : status;
+  }
+
+ private:
+  Echo::Stub stub_;
+  const bool deadline_;
+  EchoMessage message_;
+};
+
 absl::StatusOr<std::unique_ptr<WorkerClient>> Connect(const WorkerOptions& options) {
-  if (options.work != "unary") return absl::UnimplementedError("bench_sidecall does no " + options.work);
   sidecall::ChannelOptions channel_options;
   channel_options.polling = PollingOf(options.mode);
-  auto client =
-      std::make_unique<UnaryClient>(sidecall::CreateChannel(AddressOf(options), channel_options), options);
+  auto channel = sidecall::CreateChannel(AddressOf(options), channel_options);
+  if (IsStreamWork(options.work)) return std::make_unique<StreamClient>(std::move(channel), options);
+  if (options.work != "unary") return absl::UnimplementedError("bench_sidecall does no " + options.work);
+  auto client = std::make_unique<UnaryClient>(std::move(channel), options);
   if (absl::Status status = client->Connect(); !status.ok()) return status;
   return client;
 }

@@ -49,21 +49,18 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   stream_.Spend(size);
   half_closed_ = options.is_last_message();
-  return Send(&message, size, half_closed_, !options.buffer_hint() || half_closed_);
+  return Send(&message, size, half_closed_, stream_.EndsBurst(size, !options.buffer_hint() || half_closed_));
 }
 
 bool FrameClientStream::WritesDone() {
   if (half_closed_ || stream_.over()) return false;
   half_closed_ = true;
-  return Send(nullptr, 0, true, true);
+  return Send(nullptr, 0, true, stream_.EndsBurst(0, true));
 }
 
 bool FrameClientStream::Send(const internal::MessageSource* message, size_t size, bool half_close,
                              bool flush) {
   if (!session_.SendMessage(call_, message, size, half_close, flush)) return false;
-  if (unflushed_.load(std::memory_order_relaxed) == flush) {
-    unflushed_.store(!flush, std::memory_order_relaxed);
-  }
   // What found no room leaves only while somebody is in here.
   if (!session_.has_pending()) [[likely]] {
     return true;
@@ -78,9 +75,7 @@ bool FrameClientStream::AwaitWindow() {
 }
 
 void FrameClientStream::FlushBurst() {
-  if (!unflushed_.load(std::memory_order_relaxed)) return;
-  unflushed_.store(false, std::memory_order_relaxed);
-  session_.Flush();
+  if (stream_.TakeBurst()) session_.Flush();
 }
 
 // False where the call was given up instead.

@@ -2,8 +2,6 @@
 #ifndef SIDECALL_CORE_CLIENT_STREAM_H_
 #define SIDECALL_CORE_CLIENT_STREAM_H_
 
-#include <atomic>
-
 #include "absl/functional/function_ref.h"
 #include "core/client_session.h"
 #include "sidecall/internal/call_engine.h"
@@ -37,9 +35,8 @@ class FrameClientStream final : public internal::ClientStream {
   ClientCall& call_;
   ClientContext& context_;
   FrameStream& stream_;
-  bool half_closed_;                    // the producer's
+  bool half_closed_;  // the producer's
   bool finished_ = false;
-  std::atomic<bool> unflushed_{false};  // hinted messages
 };
 
 }  // namespace sidecall

@@ -53,6 +53,7 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   return_at_ = receive_window / 2;
   granted_.store(receive_window, std::memory_order_relaxed);
   look_at_ = low_window_ = send_window / 2;
+  burst_.store(0, std::memory_order_relaxed);
   consumer_.Cancel();
   producer_.Cancel();
   window_.store(send_window, std::memory_order_release);

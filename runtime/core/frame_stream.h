@@ -89,9 +89,23 @@ class FrameStream {
   void Spend(size_t message_bytes) {
     window_.fetch_sub(static_cast<int64_t>(message_bytes) + kMessageCost, std::memory_order_relaxed);
   }
+  // A message of so many bytes was added to a burst. True where the burst is to leave now: it ends with this one, or is
+  // as large as is worth waiting for.
+  bool EndsBurst(size_t message_bytes, bool last_of_burst) {
+    const size_t burst = burst_.load(std::memory_order_relaxed) + message_bytes + sizeof(FrameHeader);
+    const bool ends = last_of_burst || burst >= kBurstBytes;
+    burst_.store(ends ? 0 : burst, std::memory_order_relaxed);
+    return ends;
+  }
+  // Any thread. True where messages of a burst wait for its end; from now on they are the caller's to flush.
+  bool TakeBurst() {
+    return burst_.load(std::memory_order_relaxed) > 0 && burst_.exchange(0, std::memory_order_relaxed) > 0;
+  }
   Sleeper& producer() { return producer_; }
 
  private:
+  static constexpr size_t kBurstBytes = 16u << 10;
+
   static constexpr uint32_t kReceivedAll = 1;
   static constexpr uint32_t kOver = 2;
   static constexpr uint32_t kBroken = 4;
@@ -131,6 +145,7 @@ class FrameStream {
   std::atomic<int64_t> granted_{0};  // ever
 
   std::atomic<int64_t> window_{0};  // the producer's
+  std::atomic<size_t> burst_{0};
   int64_t low_window_ = 0;
   int64_t look_at_ = 0;
 

@@ -80,6 +80,7 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
   if (CutShort()) return false;
   FrameStream::Taken taken = stream.Take(message);
   if (taken == FrameStream::Taken::kNothing) {
+    if (stream.TakeBurst()) session_.Flush();
     stream.Expect(message);
     const bool there = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
     taken = stream.TakeExpected(message);
@@ -105,7 +106,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   }
   if (!initial_metadata_sent_ && !context_.initial_metadata().empty()) SendInitialMetadata();
   if (!stream.has_window()) {
-    session_.Flush();
+    if (stream.TakeBurst()) session_.Flush();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
   }
   if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
@@ -113,7 +114,9 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   }
   if (stream.over()) return false;
   stream.Spend(size);
-  session_.SendMessage(this->stream(), message, size, !options.buffer_hint() && !options.is_last_message());
+  // The last leaves with the status.
+  const bool more = options.buffer_hint() || options.is_last_message();
+  session_.SendMessage(this->stream(), message, size, stream.EndsBurst(size, !more));
   return true;
 }
 
