@@ -373,11 +373,10 @@ absl::Status ClientSession::TakeMessage(const FrameHeader& header, std::string_v
     return absl::DataLossError(
         absl::StrCat("the server sent a message on stream ", header.stream, ", which is no open stream of them"));
   }
-  if (body.size() > max_receive_message_) {
-    OnTooLarge(header, body.size());
-    return absl::OkStatus();
-  }
-  return stream->OnMessage(header, body, stream == reading_into_);
+  absl::Status taken = stream->OnMessage(header, body, max_receive_message_, stream == reading_into_);
+  if (!absl::IsResourceExhausted(taken)) return taken;
+  OnTooLarge(header, body.size());
+  return absl::OkStatus();
 }
 
 absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view body) {
@@ -446,18 +445,19 @@ void ClientSession::OnClosed(const absl::Status& why) {
 // -- Streams
 // ---------------------------------------------------------------------------------------------------------
 
-bool ClientSession::SendMessage(ClientCall& call, const internal::MessageSource* message, size_t size,
-                                bool half_close, bool flush) {
+bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
+                                const internal::MessageSource* message, size_t size, bool half_close) {
   FrameStream& stream = *call.streaming();
   FrameHeader header;
   header.type = FrameType::kMessage;
   header.stream = call.stream();
   if (message != nullptr) header.flags |= FrameFlags::kMessage;
+  if (!several.empty()) header.flags |= FrameFlags::kMessage | FrameFlags::kSeveral;
   if (half_close) header.flags |= FrameFlags::kHalfClose;
   FrameWriter::Lock lock(write_mutex_);
   if (stream.over()) return false;  // Nothing follows a CANCEL.
-  writer_.Send(lock, header, {}, message, size);
-  if (flush) writer_.Flush(lock);
+  writer_.Send(lock, header, several, message, size);
+  writer_.Flush(lock);
   return true;
 }
 

@@ -47,9 +47,10 @@ class ClientSession final : private WholeFrameSink {
   absl::Status Finish(ClientCall& call, ClientContext& context);
 
   // -- Streams ----------------------------------------------------------------------------------------------
-  // Sends a MESSAGE frame of `call`, with `message` where that is not null. False where the stream is over.
-  bool SendMessage(ClientCall& call, const internal::MessageSource* message, size_t size, bool half_close,
-                   bool flush);
+  // Sends a MESSAGE frame of `call`: a burst of several messages, or `message`, or neither. False where the stream is
+  // over.
+  bool SendMessage(ClientCall& call, std::string_view several, const internal::MessageSource* message,
+                   size_t size, bool half_close);
   void SendWindow(ClientCall& call, uint64_t bytes);
   // Tells the server that nobody waits for it. The call goes on until its end.
   void SendCancel(ClientCall& call);
@@ -60,7 +61,7 @@ class ClientSession final : private WholeFrameSink {
                    absl::FunctionRef<bool()> done);
   // Reads what has come, unless somebody is at it.
   void PollOnce();
-  // Sends what is left of bursts.
+  // Sends what found no room.
   void Flush();
   bool has_pending() const { return writer_.has_pending(); }
   uint64_t max_send_message() const { return agreement_.peer.max_message; }

@@ -1,5 +1,6 @@
 #include "core/client_stream.h"
 
+#include <mutex>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -49,19 +50,42 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   stream_.Spend(size);
   half_closed_ = options.is_last_message();
-  return Send(&message, size, half_closed_, stream_.EndsBurst(size, !options.buffer_hint() || half_closed_));
+  const bool more = options.buffer_hint() && !half_closed_;
+  if (size > FrameStream::Burst::kMaxMessage || (!more && stream_.burst().empty())) {
+    FlushBurst();
+    return Send(&message, size, half_closed_);
+  }
+  const std::lock_guard lock(stream_.burst_mutex());
+  stream_.burst().Add(message, size);
+  return (more && !stream_.burst().full()) || SendBurst(half_closed_);
 }
 
 bool FrameClientStream::WritesDone() {
   if (half_closed_ || stream_.over()) return false;
   half_closed_ = true;
-  return Send(nullptr, 0, true, stream_.EndsBurst(0, true));
+  const std::lock_guard lock(stream_.burst_mutex());
+  return SendBurst(true);
 }
 
-bool FrameClientStream::Send(const internal::MessageSource* message, size_t size, bool half_close,
-                             bool flush) {
-  if (!session_.SendMessage(call_, message, size, half_close, flush)) return false;
-  // What found no room leaves only while somebody is in here.
+bool FrameClientStream::Send(const internal::MessageSource* message, size_t size, bool half_close) {
+  return session_.SendMessage(call_, {}, message, size, half_close) && AwaitRoom();
+}
+
+// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages.
+bool FrameClientStream::SendBurst(bool half_close) {
+  const bool sent = session_.SendMessage(call_, stream_.burst().body(), nullptr, 0, half_close);
+  stream_.burst().Clear();
+  return sent && AwaitRoom();
+}
+
+void FrameClientStream::FlushBurst() {
+  if (stream_.burst().empty()) return;
+  const std::lock_guard lock(stream_.burst_mutex());
+  if (!stream_.burst().empty()) SendBurst(false);
+}
+
+// What found no room leaves only while somebody is in here.
+bool FrameClientStream::AwaitRoom() {
   if (!session_.has_pending()) [[likely]] {
     return true;
   }
@@ -72,10 +96,6 @@ bool FrameClientStream::AwaitWindow() {
   FlushBurst();
   return Await(stream_.producer(), [this] { return stream_.has_window() || stream_.over(); }) &&
          !stream_.over();
-}
-
-void FrameClientStream::FlushBurst() {
-  if (stream_.TakeBurst()) session_.Flush();
 }
 
 // False where the call was given up instead.

@@ -26,8 +26,10 @@ class FrameClientStream final : public internal::ClientStream {
  private:
   bool AwaitWindow();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
-  bool Send(const internal::MessageSource* message, size_t size, bool half_close, bool flush);
+  bool Send(const internal::MessageSource* message, size_t size, bool half_close);
+  bool SendBurst(bool half_close);
   void FlushBurst();
+  bool AwaitRoom();
   void ReturnWindow();
   void GiveUp(const absl::Status& why);
 

@@ -14,21 +14,28 @@ namespace {
 constexpr size_t kKeptInStream = 512u << 10;
 constexpr size_t kKeptInIndex = 16u << 10;
 
+absl::Status TooLarge(uint64_t size) {
+  return absl::ResourceExhaustedError(absl::StrCat("a message of ", size, " bytes"));
+}
+
 }  // namespace
 
-void FrameStream::Messages::Append(std::string_view message) {
-  const auto length = static_cast<uint32_t>(message.size());
-  const size_t needed = size + sizeof length + message.size();
-  if (needed > capacity) {
-    const size_t larger = std::max({needed, 2 * capacity, size_t{4096}});
+char* FrameStream::Messages::Grow(size_t more) {
+  if (size + more > capacity) {
+    const size_t larger = std::max({size + more, 2 * capacity, size_t{4096}});
     auto grown = std::make_unique_for_overwrite<char[]>(larger);
     if (size > 0) std::memcpy(grown.get(), bytes.get(), size);
     bytes = std::move(grown);
     capacity = larger;
   }
-  std::memcpy(bytes.get() + size, &length, sizeof length);
-  if (!message.empty()) std::memcpy(bytes.get() + size + sizeof length, message.data(), message.size());
-  size = needed;
+  return bytes.get() + std::exchange(size, size + more);
+}
+
+void FrameStream::Messages::Append(std::string_view message) {
+  const auto length = static_cast<uint32_t>(message.size());
+  char* to = Grow(sizeof length + message.size());
+  std::memcpy(to, &length, sizeof length);
+  if (!message.empty()) std::memcpy(to + sizeof length, message.data(), message.size());
 }
 
 void FrameStream::Messages::Clear(size_t kept) {
@@ -53,7 +60,7 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   return_at_ = receive_window / 2;
   granted_.store(receive_window, std::memory_order_relaxed);
   look_at_ = low_window_ = send_window / 2;
-  burst_.store(0, std::memory_order_relaxed);
+  burst_.Clear();
   consumer_.Cancel();
   producer_.Cancel();
   window_.store(send_window, std::memory_order_release);
@@ -69,27 +76,71 @@ absl::Status FrameStream::CheckMessageBegins() const {
   return absl::OkStatus();
 }
 
-absl::Status FrameStream::OnMessage(const FrameHeader& header, std::string_view message, bool own) {
-  if (!header.has(FrameFlags::kMessage)) {
-    if (!message.empty()) return absl::DataLossError("bytes that are of no section");
-  } else {
-    absl::Status begins = CheckMessageBegins();
-    if (!begins.ok()) return begins;
-    received_ += static_cast<int64_t>(message.size()) + kMessageCost;
-    if (own && expected_ != nullptr && filled_bytes_.load(std::memory_order_relaxed) == 0) {
-      expected_taken_ = Parse(*std::exchange(expected_, nullptr), message);
-    } else {
-      const std::lock_guard lock(mutex_);
-      filled_.Append(message);
-      filled_bytes_.store(filled_.size, std::memory_order_seq_cst);
-    }
+absl::Status FrameStream::OnMessage(const FrameHeader& header, std::string_view body, uint64_t max_message,
+                                    bool own) {
+  absl::Status received;
+  if (header.has(FrameFlags::kSeveral)) {
+    received = ReceiveSeveral(body, max_message);
+  } else if (header.has(FrameFlags::kMessage)) {
+    received = body.size() <= max_message ? Receive(body, own) : TooLarge(body.size());
+  } else if (!body.empty()) {
+    return absl::DataLossError("bytes that are of no section");
   }
+  if (!received.ok()) return received;
   if (header.has(FrameFlags::kHalfClose)) {
     EndReceiving();
   } else {
     consumer_.Wake();
   }
   return absl::OkStatus();
+}
+
+absl::Status FrameStream::Receive(std::string_view message, bool own) {
+  absl::Status begins = CheckMessageBegins();
+  if (!begins.ok()) return begins;
+  received_ += static_cast<int64_t>(message.size()) + kMessageCost;
+  if (own && expected_ != nullptr && filled_bytes_.load(std::memory_order_relaxed) == 0) {
+    expected_taken_ = Parse(*std::exchange(expected_, nullptr), message);
+    return absl::OkStatus();
+  }
+  const std::lock_guard lock(mutex_);
+  filled_.Append(message);
+  filled_bytes_.store(filled_.size, std::memory_order_seq_cst);
+  return absl::OkStatus();
+}
+
+// They are kept as they came, once each size has been looked at.
+absl::Status FrameStream::ReceiveSeveral(std::string_view body, uint64_t max_message) {
+  for (std::string_view left = body; !left.empty();) {
+    uint32_t size = 0;
+    if (left.size() >= sizeof size) std::memcpy(&size, left.data(), sizeof size);
+    if (left.size() < sizeof size || size > left.size() - sizeof size) {
+      return absl::DataLossError("a message among several that is longer than their frame");
+    }
+    if (size > max_message) return TooLarge(size);
+    absl::Status begins = CheckMessageBegins();
+    if (!begins.ok()) return begins;
+    received_ += int64_t{size} + kMessageCost;
+    left.remove_prefix(sizeof size + size);
+  }
+  if (body.empty()) return absl::OkStatus();
+  const std::lock_guard lock(mutex_);
+  std::memcpy(filled_.Grow(body.size()), body.data(), body.size());
+  filled_bytes_.store(filled_.size, std::memory_order_seq_cst);
+  return absl::OkStatus();
+}
+
+void FrameStream::Burst::Add(const internal::MessageSource& message, size_t size) {
+  const auto length = static_cast<uint32_t>(size);
+  char* to = messages_.Grow(sizeof length + size);
+  std::memcpy(to, &length, sizeof length);
+  message.SerializeTo(reinterpret_cast<uint8_t*>(to + sizeof length));
+  if (empty_.load(std::memory_order_relaxed)) empty_.store(false, std::memory_order_release);
+}
+
+void FrameStream::Burst::Clear() {
+  messages_.Clear(kKeptInIndex);
+  empty_.store(true, std::memory_order_release);
 }
 
 absl::Status FrameStream::OnWindow(uint64_t bytes) {

@@ -24,6 +24,19 @@
 namespace sidecall {
 
 class FrameStream {
+  // Messages back to back: a u32 size, then so many bytes. A burst travels like this, too.
+  struct Messages {
+    std::unique_ptr<char[]> bytes;
+    size_t capacity = 0;
+    size_t size = 0;
+
+    // Room for so many bytes more, at the end.
+    char* Grow(size_t more);
+    void Append(std::string_view message);
+    // Keeps memory of up to `kept` bytes for what comes next.
+    void Clear(size_t kept);
+  };
+
  public:
   // What a message costs of a window beside its own bytes: so that empty ones are bounded too.
   static constexpr int64_t kMessageCost = 64;
@@ -36,9 +49,10 @@ class FrameStream {
   // -- The reader's -----------------------------------------------------------------------------------------
   // DATA_LOSS where the peer may not begin a message now: it has no window, or said that none follows.
   absl::Status CheckMessageBegins() const;
-  // A whole MESSAGE frame, of `message` where it has one. `own`: the consumer is this thread, and waits for
-  // what it told Expect. DATA_LOSS as above.
-  absl::Status OnMessage(const FrameHeader& header, std::string_view message, bool own);
+  // A whole MESSAGE frame, whose body is `body`. `own`: the consumer is this thread, and waits for
+  // what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the stream's own failure, where a message has more
+  // than `max_message` bytes.
+  absl::Status OnMessage(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
   // DATA_LOSS where the window grows beyond what there is.
   absl::Status OnWindow(uint64_t bytes);
   // Any thread. No message follows those that are there.
@@ -89,40 +103,40 @@ class FrameStream {
   void Spend(size_t message_bytes) {
     window_.fetch_sub(static_cast<int64_t>(message_bytes) + kMessageCost, std::memory_order_relaxed);
   }
-  // A message of so many bytes was added to a burst. True where the burst is to leave now: it ends with this one, or is
-  // as large as is worth waiting for.
-  bool EndsBurst(size_t message_bytes, bool last_of_burst) {
-    const size_t burst = burst_.load(std::memory_order_relaxed) + message_bytes + sizeof(FrameHeader);
-    const bool ends = last_of_burst || burst >= kBurstBytes;
-    burst_.store(ends ? 0 : burst, std::memory_order_relaxed);
-    return ends;
-  }
-  // Any thread. True where messages of a burst wait for its end; from now on they are the caller's to flush.
-  bool TakeBurst() {
-    return burst_.load(std::memory_order_relaxed) > 0 && burst_.exchange(0, std::memory_order_relaxed) > 0;
-  }
+  // Small messages that are to leave together, as the body of one frame. Any thread that holds the mutex, which goes
+  // before the connection's write lock.
+  class Burst {
+   public:
+    // Messages up to this size may join one.
+    static constexpr size_t kMaxMessage = 1024;
+
+    bool empty() const { return empty_.load(std::memory_order_acquire); }
+    void Add(const internal::MessageSource& message, size_t size);
+    // As large as is worth waiting for.
+    bool full() const { return messages_.size >= kFullBytes; }
+    std::string_view body() const { return {messages_.bytes.get(), messages_.size}; }
+    void Clear();
+
+   private:
+    friend class FrameStream;
+    static constexpr size_t kFullBytes = 8u << 10;
+    Messages messages_;
+    std::atomic<bool> empty_{true};
+  };
+  WriteMutex& burst_mutex() { return burst_mutex_; }
+  Burst& burst() { return burst_; }
   Sleeper& producer() { return producer_; }
 
  private:
-  static constexpr size_t kBurstBytes = 16u << 10;
 
   static constexpr uint32_t kReceivedAll = 1;
   static constexpr uint32_t kOver = 2;
   static constexpr uint32_t kBroken = 4;
 
-  // Messages back to back: a u32 size, then so many bytes.
-  struct Messages {
-    std::unique_ptr<char[]> bytes;
-    size_t capacity = 0;
-    size_t size = 0;
-
-    void Append(std::string_view message);
-    // Keeps memory of up to `kept` bytes for what comes next.
-    void Clear(size_t kept);
-  };
-
   bool HasFlag(uint32_t flag) const { return (flags_.load(std::memory_order_seq_cst) & flag) != 0; }
   void SetFlags(uint32_t flags);
+  absl::Status Receive(std::string_view message, bool own);
+  absl::Status ReceiveSeveral(std::string_view body, uint64_t max_message);
   Taken Parse(internal::MessageTarget& target, std::string_view message);
 
   std::atomic<uint32_t> flags_{0};
@@ -145,7 +159,8 @@ class FrameStream {
   std::atomic<int64_t> granted_{0};  // ever
 
   std::atomic<int64_t> window_{0};  // the producer's
-  std::atomic<size_t> burst_{0};
+  WriteMutex burst_mutex_;
+  Burst burst_;
   int64_t low_window_ = 0;
   int64_t look_at_ = 0;
 

@@ -1,5 +1,6 @@
 #include "core/server_call.h"
 
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -80,7 +81,7 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
   if (CutShort()) return false;
   FrameStream::Taken taken = stream.Take(message);
   if (taken == FrameStream::Taken::kNothing) {
-    if (stream.TakeBurst()) session_.Flush();
+    FlushBurst();
     stream.Expect(message);
     const bool there = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
     taken = stream.TakeExpected(message);
@@ -106,7 +107,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   }
   if (!initial_metadata_sent_ && !context_.initial_metadata().empty()) SendInitialMetadata();
   if (!stream.has_window()) {
-    if (stream.TakeBurst()) session_.Flush();
+    FlushBurst();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
   }
   if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
@@ -116,8 +117,28 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   stream.Spend(size);
   // The last leaves with the status.
   const bool more = options.buffer_hint() || options.is_last_message();
-  session_.SendMessage(this->stream(), message, size, stream.EndsBurst(size, !more));
+  if (size > FrameStream::Burst::kMaxMessage || (!more && stream.burst().empty())) {
+    FlushBurst();
+    session_.SendMessage(this->stream(), {}, &message, size);
+    return true;
+  }
+  {
+    const std::lock_guard lock(stream.burst_mutex());
+    stream.burst().Add(message, size);
+    if (more && !stream.burst().full()) return true;
+  }
+  FlushBurst();
   return true;
+}
+
+void FrameServerCall::FlushBurst() {
+  FrameStream::Burst& burst = frame_stream_->burst();
+  if (burst.empty()) return;
+  // Held while it is sent, so that bursts leave in the order of their messages.
+  const std::lock_guard lock(frame_stream_->burst_mutex());
+  if (burst.empty()) return;
+  session_.SendMessage(stream(), burst.body(), nullptr, 0);
+  burst.Clear();
 }
 
 void FrameServerCall::SendInitialMetadata() {
@@ -147,6 +168,7 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
   absl::Status status = handlers_status;
   if (!status.ok() || streaming_) [[unlikely]] {
     status = StatusToSend(handlers_status);
+    if (streaming_) FlushBurst();
     if (!status.ok()) reply = nullptr;
   }
   FrameHeader header;

@@ -60,6 +60,7 @@ class FrameServerCall final : public internal::ServerCall {
 
  private:
   bool CutShort();
+  void FlushBurst();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   absl::Status StatusToSend(const absl::Status& status) const;
 

@@ -38,14 +38,15 @@ void ServerSession::Flush() {
   writer_.Flush(lock);
 }
 
-void ServerSession::SendMessage(uint32_t stream, const internal::MessageSource& message, size_t size,
-                                bool flush) {
+void ServerSession::SendMessage(uint32_t stream, std::string_view several,
+                                const internal::MessageSource* message, size_t size) {
   FrameHeader header;
   header.type = FrameType::kMessage;
   header.flags = FrameFlags::kMessage;
+  if (message == nullptr) header.flags |= FrameFlags::kSeveral;
   header.stream = stream;
   FrameWriter::Lock lock(write_mutex_);
-  Send(lock, header, {}, &message, size, flush);
+  Send(lock, header, several, message, size);
 }
 
 void ServerSession::SendMetadata(uint32_t stream, std::string_view head) {
@@ -54,7 +55,7 @@ void ServerSession::SendMetadata(uint32_t stream, std::string_view head) {
   header.flags = FrameFlags::kMetadata;
   header.stream = stream;
   FrameWriter::Lock lock(write_mutex_);
-  Send(lock, header, head, nullptr, 0, true);
+  Send(lock, header, head, nullptr, 0);
 }
 
 void ServerSession::SendWindow(uint32_t stream, uint64_t bytes) {
@@ -63,9 +64,9 @@ void ServerSession::SendWindow(uint32_t stream, uint64_t bytes) {
 
 // A frame of a stream that stays open. What finds no room is the reader's to send later.
 void ServerSession::Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
-                         const internal::MessageSource* message, size_t size, bool flush) {
+                         const internal::MessageSource* message, size_t size) {
   writer_.Send(lock, header, head, message, size);
-  if (flush) writer_.Flush(lock);
+  writer_.Flush(lock);
   const bool tell = writer_.has_pending();
   lock.unlock();
   if (tell) [[unlikely]] {
@@ -183,11 +184,11 @@ FrameStream* ServerSession::StreamOf(uint32_t stream) const {
 absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_view body) {
   FrameStream* stream = StreamOf(header.stream);
   if (stream == nullptr) return absl::OkStatus();  // It crossed the stream's end.
-  if (body.size() > options_.max_receive_message_bytes) {
-    stream->Break(TooLarge(body.size()));
-    return absl::OkStatus();
-  }
-  return stream->OnMessage(header, body, stream == reading_into_);
+  absl::Status taken =
+      stream->OnMessage(header, body, options_.max_receive_message_bytes, stream == reading_into_);
+  if (!absl::IsResourceExhausted(taken)) return taken;
+  stream->Break(TooLarge(body.size()));
+  return absl::OkStatus();
 }
 
 void ServerSession::TakeCancel(uint32_t stream) {
@@ -268,7 +269,8 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   if (TakesStream(*entry)) {
     FrameHeader first = header;
     first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
-    (void)call.streaming()->OnMessage(first, body, false);  // Cannot fail: its window is new.
+    // Cannot fail: its window is new, and its size was looked at.
+    (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
   } else {
     call.SetRequest(body);
   }

@@ -64,8 +64,10 @@ class ServerSession final : private WholeFrameSink {
   void SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
                const internal::MessageSource* message);
   void Flush();
-  // Frames of an open stream: a message, the initial metadata, window that the peer may use again.
-  void SendMessage(uint32_t stream, const internal::MessageSource& message, size_t size, bool flush);
+  // Frames of an open stream: a burst of several messages, or `message`; the initial metadata; window that the peer may
+  // use again.
+  void SendMessage(uint32_t stream, std::string_view several, const internal::MessageSource* message,
+                   size_t size);
   void SendMetadata(uint32_t stream, std::string_view head);
   void SendWindow(uint32_t stream, uint64_t bytes);
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
@@ -91,7 +93,7 @@ class ServerSession final : private WholeFrameSink {
   FrameServerCall* CallOf(uint32_t stream) const;
   FrameStream* StreamOf(uint32_t stream) const;
   void Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
-            const internal::MessageSource* message, size_t size, bool flush);
+            const internal::MessageSource* message, size_t size);
   // Ends a stream for which no handler runs.
   void Refuse(uint32_t stream, absl::Status status);
   void SendControl(FrameType type, uint32_t stream, uint64_t argument);

@@ -21,7 +21,7 @@ const std::map<FrameType, Expected>& Table() {
       {FrameType::kHello, {0, Lane::kControl, true}},
       {FrameType::kStart,
        {F::kMethodName | F::kMetadata | F::kMessage | F::kHalfClose | F::kMore, Lane::kData, true}},
-      {FrameType::kMessage, {F::kMessage | F::kHalfClose | F::kMore, Lane::kData, true}},
+      {FrameType::kMessage, {F::kMessage | F::kHalfClose | F::kMore | F::kSeveral, Lane::kData, true}},
       {FrameType::kEnd,
        {F::kMetadata | F::kStatus | F::kMessage | F::kMethodKnown | F::kMore, Lane::kData, true}},
       {FrameType::kContinuation, {F::kMore, Lane::kData, true}},

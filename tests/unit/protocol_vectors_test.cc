@@ -11,6 +11,7 @@
 
 #include "core/frame_codec.h"
 #include "core/frame_reader.h"
+#include "core/frame_stream.h"
 #include "core/frame_writer.h"
 #include "core/status_payloads.h"
 #include "google/protobuf/wrappers.pb.h"
@@ -133,10 +134,13 @@ TEST(ProtocolVectors, AreAllTested) {
                                            "end-ok",
                                            "go-away",
                                            "hello",
+                                           "message",
+                                           "metadata",
                                            "offer",
                                            "ping",
                                            "pong",
                                            "ring-record",
+                                           "several",
                                            "split",
                                            "start-with-id",
                                            "start-with-metadata",
@@ -158,11 +162,12 @@ TEST(ProtocolVectors, Hello) {
   hello.max_calls = 1024;
   hello.max_method_ids = 4096;
   hello.max_metadata = 64u << 10;
+  hello.initial_window = 256u << 10;
   ExpectVector("hello", Written(ControlHeader(FrameType::kHello, 0, 0), EncodeHello(hello), nullptr));
   auto read = DecodeHello(Read("hello").body);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->clock_now, hello.clock_now);
-  EXPECT_EQ(read->initial_window, 0u);
+  EXPECT_EQ(read->initial_window, 256u << 10);
 }
 
 TEST(ProtocolVectors, Start) {
@@ -233,6 +238,37 @@ TEST(ProtocolVectors, EndIsRead) {
   ASSERT_TRUE(TakeStatus(body, refused.header.code, status, trailing).ok());
   EXPECT_TRUE(absl::IsUnavailable(status));
   EXPECT_TRUE(IsNotSent(status));
+}
+
+TEST(ProtocolVectors, Messages) {
+  const auto message = Text("Ada");
+  ExpectVector("message", Written(Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kHalfClose, 0x40001),
+                                  {}, &message));
+  Metadata metadata;
+  metadata.Add("tenant", "7");
+  std::string section;
+  AppendMetadata(section, metadata);
+  ExpectVector("metadata", Written(Header(FrameType::kMetadata, FrameFlags::kMetadata, 0x40001), section, nullptr));
+}
+
+TEST(ProtocolVectors, SeveralMessages) {
+  FrameStream stream;
+  stream.Begin(1000, 1000);
+  for (const char* text : {"Ada", "Ev", ""}) {
+    const auto message = Text(text);
+    const internal::ProtobufSource source(message);
+    stream.burst().Add(source, source.ByteSize());
+  }
+  const FrameHeader header = Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kSeveral, 0x40001);
+  ExpectVector("several", Written(header, stream.burst().body(), nullptr));
+  const Frame read = Read("several");
+  ASSERT_TRUE(stream.OnMessage(read.header, read.body, 100, false).ok());
+  for (const char* text : {"Ada", "Ev", ""}) {
+    google::protobuf::StringValue message;
+    internal::ProtobufTarget target(message);
+    EXPECT_EQ(stream.Take(target), FrameStream::Taken::kMessage);
+    EXPECT_EQ(message.value(), text);
+  }
 }
 
 TEST(ProtocolVectors, ControlFrames) {
