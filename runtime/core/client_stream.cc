@@ -32,7 +32,7 @@ FrameClientStream::~FrameClientStream() {
 }
 
 bool FrameClientStream::Write(const internal::MessageSource& message, const WriteOptions& options) {
-  if (half_closed_ || stream_.over()) return false;
+  if (half_closed_ || stream_.over() || GaveUp()) return false;
   const size_t size = message.ByteSize();
   if (size > session_.max_send_message()) {
     GiveUp(absl::ResourceExhaustedError(
@@ -44,10 +44,6 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   // Also sees, now and then, that the server has ended the call.
   if (stream_.TimeToLookForWindow()) session_.PollOnce();
   if (!stream_.has_window() && !AwaitWindow()) return false;
-  if (context_.cancelled()) {
-    GiveUp(LeftByCaller(call_.method(), context_));
-    return false;
-  }
   stream_.Spend(size);
   half_closed_ = options.is_last_message();
   const bool more = options.buffer_hint() && !half_closed_;
@@ -61,7 +57,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
 }
 
 bool FrameClientStream::WritesDone() {
-  if (half_closed_ || stream_.over()) return false;
+  if (half_closed_ || stream_.over() || GaveUp()) return false;
   half_closed_ = true;
   const std::lock_guard lock(stream_.burst_mutex());
   return SendBurst(true);
@@ -112,7 +108,7 @@ void FrameClientStream::WaitForInitialMetadata() {
 }
 
 bool FrameClientStream::Read(internal::MessageTarget& message) {
-  if (stream_.broken()) return false;
+  if (GaveUp()) return false;
   FrameStream::Taken taken = stream_.Take(message);
   if (taken == FrameStream::Taken::kNothing) {
     FlushBurst();
@@ -137,7 +133,7 @@ void FrameClientStream::ReturnWindow() {
 
 absl::Status FrameClientStream::Finish() {
   if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
-  if (!stream_.over() && !half_closed_) WritesDone();
+  if (!stream_.over() && !GaveUp() && !half_closed_) WritesDone();
   FlushBurst();
   Dropped dropped;
   while (!call_.done() && !stream_.broken()) {
@@ -155,6 +151,12 @@ absl::Status FrameClientStream::Finish() {
   const absl::Status why = stream_.why_broken();
   if (!session_.Abandon(call_)) (void)call_.Take();
   return why;
+}
+
+// Whether the call is not waited for any more: also because it was cancelled just now, and has not ended.
+bool FrameClientStream::GaveUp() {
+  if (context_.cancelled() && !call_.done() && !stream_.broken()) GiveUp(LeftByCaller(call_.method(), context_));
+  return stream_.broken();
 }
 
 // The first reason counts. The call goes on until the server has ended it.

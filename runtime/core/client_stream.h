@@ -31,6 +31,7 @@ class FrameClientStream final : public internal::ClientStream {
   void FlushBurst();
   bool AwaitRoom();
   void ReturnWindow();
+  bool GaveUp();
   void GiveUp(const absl::Status& why);
 
   ClientSession& session_;

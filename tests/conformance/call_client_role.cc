@@ -56,12 +56,46 @@ int CallEcho(const std::string& address, bool serve, LineSocket& test) {
   return 0;
 }
 
+// Writes until it is killed, to a handler that reads until then and waits at `gate` before it ends.
+int WriteStream(const std::string& address, const std::string& gate, LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  PatientContext context;
+  context.AddMetadata("end-gate", gate);
+  context.AddMetadata("metadata-first", "");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&context, &summary);
+  writer->WaitForInitialMetadata();
+  test.Send("streaming");
+  EchoMessage message;
+  message.set_payload(std::string(1000, 'x'));
+  while (writer->Write(message)) {
+  }
+  return 0;
+}
+
+// Reads one message of many, and then no more until it is killed.
+int ReadStream(const std::string& address, const std::string& gate, LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  PatientContext context;
+  context.AddMetadata("end-gate", gate);
+  StreamRequest request;
+  request.set_count(100000);
+  request.set_size(1000);
+  const auto reader = stub.ServerStream(&context, request);
+  EchoMessage message;
+  if (reader->Read(&message)) test.Send("streaming");
+  test.Receive();
+  return 0;
+}
+
 }  // namespace
 
 int RunClientRole(const std::vector<std::string>& arguments, LineSocket& test) {
   const std::string& role = arguments.at(0);
   if (role == "sleep") return CallSleep(arguments.at(1), arguments.at(2), test);
   if (role == "echo" || role == "echo-self") return CallEcho(arguments.at(1), role == "echo-self", test);
+  if (role == "write-stream") return WriteStream(arguments.at(1), arguments.at(2), test);
+  if (role == "read-stream") return ReadStream(arguments.at(1), arguments.at(2), test);
   if (!Become(arguments.at(1))) {
     test.Send("cannot become that user");
     return 1;
