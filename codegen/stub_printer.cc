@@ -45,10 +45,10 @@ std::vector<Function> FunctionsOf(const Service& service, const Method& method) 
       return {Streaming(service, method, absl::StrCat("::sidecall::ClientReader<", method.reply, ">"),
                         {kContext, absl::StrCat("const ", method.request, "& request")}, ", request")};
     case MethodKind::kBidirectionalStreaming:
-      return {Streaming(
-          service, method,
-          absl::StrCat("::sidecall::ClientReaderWriter<", method.request, ", ", method.reply, ">"),
-          {kContext}, "")};
+      return {
+          Streaming(service, method,
+                    absl::StrCat("::sidecall::ClientReaderWriter<", method.request, ", ", method.reply, ">"),
+                    {kContext}, "")};
   }
   return {};
 }

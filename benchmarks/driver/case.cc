@@ -10,8 +10,8 @@ constexpr size_t kMiB = 1024 * kKiB;
 
 std::vector<Case> AllCases() {
   return {
-      {"unary", Mode::kHot, 16},   {"unary", Mode::kHot, kKiB},    {"unary", Mode::kHot, 64 * kKiB},
-      {"unary", Mode::kHot, kMiB}, {"unary", Mode::kSleeping, 16}, {"unary", Mode::kOneCore, 16},
+      {"unary", Mode::kHot, 16},   {"unary", Mode::kHot, kKiB},     {"unary", Mode::kHot, 64 * kKiB},
+      {"unary", Mode::kHot, kMiB}, {"unary", Mode::kSleeping, 16},  {"unary", Mode::kOneCore, 16},
       {"stream", Mode::kHot, 16},  {"bandwidth", Mode::kHot, kMiB},
   };
 }

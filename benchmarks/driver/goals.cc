@@ -50,8 +50,10 @@ constexpr std::array kGoals = {
     Goal{"stream", "sidecall/unix", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, kStreamTimesFloor},
     Goal{"stream", "sidecall/shm", Mode::kHot, 16, Figure::kFasterThanPeer, Bound::kAtLeast, 40},
     Goal{"stream", "sidecall/unix", Mode::kHot, 16, Figure::kFasterThanPeer, Bound::kAtLeast, 40},
-    Goal{"bandwidth", "sidecall/shm", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost, kBandwidthTimesFloor},
-    Goal{"bandwidth", "sidecall/unix", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost, kBandwidthTimesFloor},
+    Goal{"bandwidth", "sidecall/shm", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost,
+         kBandwidthTimesFloor},
+    Goal{"bandwidth", "sidecall/unix", Mode::kHot, kMiB, Figure::kTimesFloor, Bound::kAtMost,
+         kBandwidthTimesFloor},
 };
 
 const Measurement* Find(const std::vector<Measurement>& measurements, const Goal& goal) {

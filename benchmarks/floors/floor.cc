@@ -20,7 +20,8 @@ constexpr std::array kFloors = {
 };
 
 absl::StatusOr<WorkerFunctions> Find(const WorkerOptions& options) {
-  if (options.work != "unary" && !IsStreamWork(options.work)) return absl::UnimplementedError("bench_floor does no " + options.work);
+  if (options.work != "unary" && !IsStreamWork(options.work))
+    return absl::UnimplementedError("bench_floor does no " + options.work);
   for (const Floor& floor : kFloors) {
     if (floor.transport == options.transport) return floor.functions;
   }

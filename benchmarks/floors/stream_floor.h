@@ -1,5 +1,5 @@
-// The works that stream, over any floor: one side sends messages as they fit, the other counts them, and answers when the
-// last has come.
+// The works that stream, over any floor: one side sends messages as they fit, the other counts them, and
+// answers when the last has come.
 #ifndef SIDECALL_BENCHMARKS_FLOORS_STREAM_FLOOR_H_
 #define SIDECALL_BENCHMARKS_FLOORS_STREAM_FLOOR_H_
 

@@ -1,5 +1,6 @@
-// What the works that stream have in common: "stream" (small messages, with the hint that more follows) and "bandwidth"
-// (large ones), from client to server. A run is one stream; the server answers how many messages came.
+// What the works that stream have in common: "stream" (small messages, with the hint that more follows) and
+// "bandwidth" (large ones), from client to server. A run is one stream; the server answers how many messages
+// came.
 #ifndef SIDECALL_BENCHMARKS_WORKER_STREAM_WORK_H_
 #define SIDECALL_BENCHMARKS_WORKER_STREAM_WORK_H_
 

@@ -13,8 +13,9 @@ namespace sidecall {
 
 absl::Status LeftByCaller(const internal::Method& method, const ClientContext& context) {
   const std::string name(method.full_name());
-  return context.cancelled() ? absl::CancelledError(absl::StrCat(name, ": the caller cancelled the call"))
-                             : absl::DeadlineExceededError(absl::StrCat(name, ": no reply before the deadline"));
+  return context.cancelled()
+             ? absl::CancelledError(absl::StrCat(name, ": the caller cancelled the call"))
+             : absl::DeadlineExceededError(absl::StrCat(name, ": no reply before the deadline"));
 }
 
 uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& context,

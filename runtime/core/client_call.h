@@ -59,8 +59,8 @@ class ClientCall {
   // Wakes one thread of the call that sleeps, to read in place of the one before. False where none does.
   bool WakeToRead();
 
-  // Null for a unary call. Any thread that knows the call's stream to be open.
-  FrameStream* streaming() const { return streaming_.load(std::memory_order_relaxed); }
+  // Null for a unary call. Any thread.
+  FrameStream* streaming() const { return streaming_.load(std::memory_order_acquire); }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
   const internal::Method& method() const { return *method_.load(std::memory_order_relaxed); }
 

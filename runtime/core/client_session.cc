@@ -21,8 +21,8 @@ constexpr uint64_t kWatchId = 1;
 
 }  // namespace
 
-// Wakes one thread of a call, wherever it sleeps, when the call is cancelled. Known to the context from the first
-// sleep on: a call that only polls pays nothing for it.
+// Wakes one thread of a call, wherever it sleeps, when the call is cancelled. Known to the context from the
+// first sleep on: a call that only polls pays nothing for it.
 class ClientSession::CancelWaker final : public ClientContext::Waker {
  public:
   CancelWaker(ClientSession& session, const Wait& wait) : session_(session), wait_(wait) {}
@@ -160,9 +160,9 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   FrameHeader header;
   header.type = FrameType::kStart;
   if (request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
-  header.stream = streaming ? call->BeginStreaming(method, context, reply,
-                                                   agreement_.peer.initial_window, kInitialWindow)
-                            : call->Begin(method, context, reply);
+  header.stream =
+      streaming ? call->BeginStreaming(method, context, reply, agreement_.peer.initial_window, kInitialWindow)
+                : call->Begin(method, context, reply);
   header.code = method.id();
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
@@ -370,8 +370,8 @@ FrameStream* ClientSession::StreamOf(uint32_t stream) const {
 absl::Status ClientSession::TakeMessage(const FrameHeader& header, std::string_view body) {
   FrameStream* stream = StreamOf(header.stream);
   if (stream == nullptr) {
-    return absl::DataLossError(
-        absl::StrCat("the server sent a message on stream ", header.stream, ", which is no open stream of them"));
+    return absl::DataLossError(absl::StrCat("the server sent a message on stream ", header.stream,
+                                            ", which is no open stream of them"));
   }
   absl::Status taken = stream->OnMessage(header, body, max_receive_message_, stream == reading_into_);
   if (!absl::IsResourceExhausted(taken)) return taken;

@@ -47,8 +47,8 @@ class ClientSession final : private WholeFrameSink {
   absl::Status Finish(ClientCall& call, ClientContext& context);
 
   // -- Streams ----------------------------------------------------------------------------------------------
-  // Sends a MESSAGE frame of `call`: a burst of several messages, or `message`, or neither. False where the stream is
-  // over.
+  // Sends a MESSAGE frame of `call`: a burst of several messages, or `message`, or neither. False where the
+  // stream is over.
   bool SendMessage(ClientCall& call, std::string_view several, const internal::MessageSource* message,
                    size_t size, bool half_close);
   void SendWindow(ClientCall& call, uint64_t bytes);
@@ -146,8 +146,8 @@ class ClientSession final : private WholeFrameSink {
   AdaptiveSpin spin_;  // the reader's, as is:
   ConnectionWatch watch_;
   std::vector<uint64_t> ready_;
-  ClientCall* reading_for_ = nullptr;      // the reader's own call, where it is unary
-  FrameStream* reading_into_ = nullptr;    // the stream whose consumer the reader is
+  ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary
+  FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;
 
   std::atomic<bool> closed_{false};  // close_status_ tells why

@@ -155,7 +155,8 @@ absl::Status FrameClientStream::Finish() {
 
 // Whether the call is not waited for any more: also because it was cancelled just now, and has not ended.
 bool FrameClientStream::GaveUp() {
-  if (context_.cancelled() && !call_.done() && !stream_.broken()) GiveUp(LeftByCaller(call_.method(), context_));
+  if (context_.cancelled() && !call_.done() && !stream_.broken())
+    GiveUp(LeftByCaller(call_.method(), context_));
   return stream_.broken();
 }
 

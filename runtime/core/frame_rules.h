@@ -30,7 +30,7 @@ inline constexpr std::array kFrameRules = [] {
       FrameRule{},                                                        // PADDING never leaves its ring
       FrameRule{true, Lane::kControl, true, 0},                           // HELLO
       data(F::kMethodName | F::kMetadata | F::kMessage | F::kHalfClose),  // START
-      data(F::kMessage | F::kHalfClose | F::kSeveral),                     // MESSAGE
+      data(F::kMessage | F::kHalfClose | F::kSeveral),                    // MESSAGE
       data(F::kMetadata | F::kStatus | F::kMessage | F::kMethodKnown),    // END
       data(0),                                                            // CONTINUATION
       data(F::kMetadata),                                                 // METADATA

@@ -1,5 +1,5 @@
-// FrameStream: what a streaming call has beyond a unary one, the same on both sides: messages that arrived and
-// were not taken, the windows of both directions, and the two threads that may wait for them.
+// FrameStream: what a streaming call has beyond a unary one, the same on both sides: messages that arrived
+// and were not taken, the windows of both directions, and the two threads that may wait for them.
 //
 // Threads: the *reader* (who has the connection's reader role) brings frames; one *consumer* takes messages;
 // one *producer* sends them. Consumer and producer are the user's, and may be one.
@@ -50,8 +50,8 @@ class FrameStream {
   // DATA_LOSS where the peer may not begin a message now: it has no window, or said that none follows.
   absl::Status CheckMessageBegins() const;
   // A whole MESSAGE frame, whose body is `body`. `own`: the consumer is this thread, and waits for
-  // what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the stream's own failure, where a message has more
-  // than `max_message` bytes.
+  // what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the stream's own failure, where a
+  // message has more than `max_message` bytes.
   absl::Status OnMessage(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
   // DATA_LOSS where the window grows beyond what there is.
   absl::Status OnWindow(uint64_t bytes);
@@ -103,8 +103,8 @@ class FrameStream {
   void Spend(size_t message_bytes) {
     window_.fetch_sub(static_cast<int64_t>(message_bytes) + kMessageCost, std::memory_order_relaxed);
   }
-  // Small messages that are to leave together, as the body of one frame. Any thread that holds the mutex, which goes
-  // before the connection's write lock.
+  // Small messages that are to leave together, as the body of one frame. Any thread that holds the mutex,
+  // which goes before the connection's write lock.
   class Burst {
    public:
     // Messages up to this size may join one.
@@ -128,7 +128,6 @@ class FrameStream {
   Sleeper& producer() { return producer_; }
 
  private:
-
   static constexpr uint32_t kReceivedAll = 1;
   static constexpr uint32_t kOver = 2;
   static constexpr uint32_t kBroken = 4;

@@ -178,7 +178,8 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
 }
 
 // Returns, with the role, when `done()`, at `deadline_nanos`, or where calls may run.
-void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done) {
+void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos,
+                        absl::FunctionRef<bool()> done) {
   reading_into_ = reading_into;
   bool slept = false;
   spin_.Begin();
@@ -208,8 +209,8 @@ void ServeLoop::SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::Fu
   }
 }
 
-// Where frames keep coming that are for waiting handlers alone, one of them had better read for itself. True: it has
-// the role, or another thread.
+// Where frames keep coming that are for waiting handlers alone, one of them had better read for itself. True:
+// it has the role, or another thread.
 bool ServeLoop::OfferToWaiter() {
   if (rounds_for_waiters_ < kRoundsForWaiters || waiter_count_.load(std::memory_order_relaxed) == 0 ||
       HasRunnable()) {

@@ -67,7 +67,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) override;
 
-  // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of one.
+  // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of
+  // one.
   enum class Purpose { kRunCalls, kReadOnly };
   enum class Progress { kNone, kSome, kRoleLost };
   Progress PollHot(Purpose purpose);

@@ -32,7 +32,8 @@ void FrameServerCall::Run(BeforeHandler& before) {
   before_ = &before;
   // Those that begin with their one message offer the role when they have parsed it.
   const internal::MethodKind kind = method().kind();
-  if (kind == internal::MethodKind::kClientStreaming || kind == internal::MethodKind::kBidirectionalStreaming) {
+  if (kind == internal::MethodKind::kClientStreaming ||
+      kind == internal::MethodKind::kBidirectionalStreaming) {
     before.OnRequestParsed();
   }
   entry_->handler(*entry_->service, *this);
@@ -68,8 +69,8 @@ bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
   return false;
 }
 
-// Whether what the handler reads or writes now is lost on the client. However the handler puts it, the call has not
-// ended well then.
+// Whether what the handler reads or writes now is lost on the client. However the handler puts it, the call
+// has not ended well then.
 bool FrameServerCall::CutShort() {
   if (!frame_stream_->over()) return false;
   frame_stream_->Break(absl::CancelledError("the call was cancelled while the handler ran"));
@@ -153,8 +154,8 @@ void FrameServerCall::SendInitialMetadata() {
   session_.SendMetadata(stream(), head);
 }
 
-// What the handler's status becomes where the stream broke on this side, or the deadline has passed: the client's
-// clock may be a little behind, and would take the handler at its word.
+// What the handler's status becomes where the stream broke on this side, or the deadline has passed: the
+// client's clock may be a little behind, and would take the handler at its word.
 absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
   if (streaming_ && frame_stream_->broken()) return frame_stream_->why_broken();
   if (!status.ok() && deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_ &&

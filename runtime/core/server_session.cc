@@ -14,7 +14,8 @@ namespace {
 // Whether the client sends many messages.
 bool TakesStream(const Dispatcher::Entry& entry) {
   const internal::MethodKind kind = entry.method->kind();
-  return kind == internal::MethodKind::kClientStreaming || kind == internal::MethodKind::kBidirectionalStreaming;
+  return kind == internal::MethodKind::kClientStreaming ||
+         kind == internal::MethodKind::kBidirectionalStreaming;
 }
 
 }  // namespace
@@ -317,8 +318,7 @@ absl::Status ServerSession::CheckRequest(const FrameHeader& header, const Dispat
     return absl::DataLossError(absl::StrCat("the client sent ", size, " bytes that are of no section"));
   }
   if (TakesStream(entry)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "a call of one request begins with it, and this one has none or more");
+  return absl::InvalidArgumentError("a call of one request begins with it, and this one has none or more");
 }
 
 absl::Status ServerSession::TooLarge(uint64_t size) const {

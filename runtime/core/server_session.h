@@ -27,9 +27,9 @@ class ServerSession final : private WholeFrameSink {
    public:
     // Any thread: that session has output that waits for room, or ended a call while its ends were watched.
     virtual void NeedsAttention(uint64_t session_id) = 0;
-    // A handler's thread: waits until `done()`, reading itself where nobody else does, else asleep at `sleeper`.
-    // `reading_into`: the stream whose consumer it is, or null. False: `deadline_nanos` came first, or the server
-    // is stopping.
+    // A handler's thread: waits until `done()`, reading itself where nobody else does, else asleep at
+    // `sleeper`. `reading_into`: the stream whose consumer it is, or null. False: `deadline_nanos` came
+    // first, or the server is stopping.
     virtual bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                              absl::FunctionRef<bool()> done) = 0;
 
@@ -64,8 +64,8 @@ class ServerSession final : private WholeFrameSink {
   void SendEnd(FrameServerCall& call, const FrameHeader& header, std::string_view head,
                const internal::MessageSource* message);
   void Flush();
-  // Frames of an open stream: a burst of several messages, or `message`; the initial metadata; window that the peer may
-  // use again.
+  // Frames of an open stream: a burst of several messages, or `message`; the initial metadata; window that
+  // the peer may use again.
   void SendMessage(uint32_t stream, std::string_view several, const internal::MessageSource* message,
                    size_t size);
   void SendMetadata(uint32_t stream, std::string_view head);
@@ -122,8 +122,8 @@ class ServerSession final : private WholeFrameSink {
   std::vector<FrameServerCall*>* runnable_ = nullptr;
   const FrameStream* reading_into_ = nullptr;
   std::vector<std::unique_ptr<FrameServerCall>> calls_;  // by stream index
-  std::vector<uint32_t> cancelled_ahead_;                // by stream index: cancelled before it began; 0: none
-  std::vector<const Dispatcher::Entry*> methods_;        // by the client's method id
+  std::vector<uint32_t> cancelled_ahead_;          // by stream index: cancelled before it began; 0: none
+  std::vector<const Dispatcher::Entry*> methods_;  // by the client's method id
 };
 
 }  // namespace sidecall

@@ -24,8 +24,9 @@ class WorkerPool {
   // What the thread with the reader role does.
   class Loop {
    public:
-    // kRoleLost: the role has been stolen from this thread, or was released because the pool stops. kRoleGiven: it is
-    // released for a handler that waits, and this thread had better not take it again at once.
+    // kRoleLost: the role has been stolen from this thread, or was released because the pool stops.
+    // kRoleGiven: it is released for a handler that waits, and this thread had better not take it again at
+    // once.
     enum class Ended { kRoleLost, kRoleGiven };
     virtual Ended RunAsReader() = 0;
     // Makes RunAsReader look at stopping(). Any thread.

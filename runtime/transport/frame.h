@@ -40,7 +40,7 @@ struct FrameFlags {
   static constexpr uint8_t kHalfClose = 0x10;   // the sender's last message
   static constexpr uint8_t kMore = 0x20;        // continuations follow; the body begins with the whole's size
   static constexpr uint8_t kMethodKnown =
-      0x40;  // the method id of this stream stands for its name from now on
+      0x40;                                  // the method id of this stream stands for its name from now on
   static constexpr uint8_t kSeveral = 0x80;  // not one message but several, each behind its size
 };
 

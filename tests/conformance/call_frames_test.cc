@@ -52,7 +52,8 @@ class FramesTest : public testing::TestWithParam<Place> {
     return hello;
   }
   // The START of a bidirectional call, with an entry of metadata where `key` is not empty.
-  static std::string StreamStart(uint32_t stream, const std::string& key = "", const std::string& value = "") {
+  static std::string StreamStart(uint32_t stream, const std::string& key = "",
+                                 const std::string& value = "") {
     std::string head;
     sidecall::AppendMethodName(head, "conformance.TestService/BidirectionalStream");
     uint8_t flags = FrameFlags::kMethodName;
@@ -417,8 +418,10 @@ TEST_P(FramesTest, EmptyMessagesBeyondTheWindow) {
 
 TEST_P(FramesTest, WindowBeyondWhatThereIs) {
   EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, 1u << 31), Streaming()));
-  EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, std::numeric_limits<uint64_t>::max()), Streaming()));
-  EXPECT_TRUE(Ends(StreamStart(1 << 16) + WindowOf(1 << 16, 1u << 30) + WindowOf(1 << 16, 1u << 30), Streaming()));
+  EXPECT_TRUE(
+      Ends(StreamStart(1 << 16) + WindowOf(1 << 16, std::numeric_limits<uint64_t>::max()), Streaming()));
+  EXPECT_TRUE(
+      Ends(StreamStart(1 << 16) + WindowOf(1 << 16, 1u << 30) + WindowOf(1 << 16, 1u << 30), Streaming()));
 }
 
 TEST_P(FramesTest, MessageBehindTheLast) {

@@ -107,8 +107,7 @@ TEST_P(StreamTest, custom_metadata) {
   EchoMessage reply;
   ASSERT_TRUE(stream->Write(MessageOf(1)));
   ASSERT_TRUE(stream->Read(&reply));
-  EXPECT_EQ(context.server_initial_metadata().Find("initial-x-grpc-test-echo"),
-            "test_initial_metadata_value")
+  EXPECT_EQ(context.server_initial_metadata().Find("initial-x-grpc-test-echo"), "test_initial_metadata_value")
       << "it precedes the first message";
   EXPECT_TRUE(stream->WritesDone());
   EXPECT_TRUE(stream->Finish().ok());
@@ -183,8 +182,8 @@ TEST_P(StreamTest, HandlerThrows) {
 
 TEST_P(StreamTest, UnimplementedStream) {
   const auto channel = NewChannel();
-  static constexpr sidecall::internal::Method kMisspelt("conformance.TestService/BidirectionalStroem",
-                                                        sidecall::internal::MethodKind::kBidirectionalStreaming);
+  static constexpr sidecall::internal::Method kMisspelt(
+      "conformance.TestService/BidirectionalStroem", sidecall::internal::MethodKind::kBidirectionalStreaming);
   PatientContext context;
   sidecall::ClientReaderWriter<EchoMessage, EchoMessage> stream(channel, kMisspelt, context);
   for (int i = 0; i < 100; i++) (void)stream.Write(MessageOf(i, 10000));  // They cross the end.

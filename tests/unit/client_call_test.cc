@@ -1,4 +1,5 @@
-// A call's end: whatever comes at once (the reply, the connection's end, the caller's leaving), it ends exactly once.
+// A call's end: whatever comes at once (the reply, the connection's end, the caller's leaving), it ends
+// exactly once.
 #include "core/client_call.h"
 
 #include <google/protobuf/wrappers.pb.h>
@@ -14,7 +15,8 @@ namespace sidecall {
 namespace {
 
 constexpr internal::Method kMethod("test.Service/Method", internal::MethodKind::kUnary);
-constexpr internal::Method kStreamMethod("test.Service/Stream", internal::MethodKind::kBidirectionalStreaming);
+constexpr internal::Method kStreamMethod("test.Service/Stream",
+                                         internal::MethodKind::kBidirectionalStreaming);
 
 FrameHeader EndHeader(uint32_t stream, uint32_t code) {
   FrameHeader header;
@@ -30,7 +32,8 @@ TEST(ClientCall, EndsExactlyOnce) {
   ClientCall call(3);
   std::atomic<uint32_t> begun{0};
   std::atomic<int> ends{0};
-  // The reader: ends each call that has begun, with a reply, an error, or as a connection's end does, or with two of them.
+  // The reader: ends each call that has begun, with a reply, an error, or as a connection's end does, or with
+  // two of them.
   std::thread reader([&] {
     std::mt19937 random(1);
     uint32_t last = 0;
@@ -92,7 +95,8 @@ TEST(ClientCall, StreamsIndexIsUsedAgainByUnaryCalls) {
   internal::ProtobufTarget target(reply);
   const uint32_t stream = call.BeginStreaming(kStreamMethod, context, nullptr, 100, 100);
   ASSERT_NE(call.streaming(), nullptr);
-  EXPECT_TRUE(absl::IsDataLoss(call.CompleteWith(EndHeader(stream, 0), "", 100, false))) << "a message in the end";
+  EXPECT_TRUE(absl::IsDataLoss(call.CompleteWith(EndHeader(stream, 0), "", 100, false)))
+      << "a message in the end";
   EXPECT_TRUE(absl::IsUnavailable(call.Take()));
   const uint32_t next = call.Begin(kMethod, context, &target);
   EXPECT_EQ(call.streaming(), nullptr);

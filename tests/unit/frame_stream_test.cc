@@ -114,12 +114,16 @@ TEST_F(FrameStreamTest, Several) {
 TEST_F(FrameStreamTest, SeveralThatCannotBe) {
   EXPECT_TRUE(ReceiveSeveral("").ok()) << "none";
   for (const std::string& body : {std::string("\x01", 1), std::string("\x01\0\0\0", 4),
-                                  std::string("\0\0\0\0\xff\xff\xff\xff" "abc", 11), std::string("\0\0\0\0\0", 5)}) {
+                                  std::string("\0\0\0\0\xff\xff\xff\xff"
+                                              "abc",
+                                              11),
+                                  std::string("\0\0\0\0\0", 5)}) {
     stream_.Begin(kWindow, kWindow);
     EXPECT_TRUE(absl::IsDataLoss(ReceiveSeveral(body))) << body.size();
     EXPECT_EQ(Take(text_), Taken::kNothing) << "nothing of it was kept";
   }
-  EXPECT_TRUE(absl::IsResourceExhausted(ReceiveSeveral("\xe9\x03" + std::string(2, '\0') + std::string(1001, 'x'))));
+  EXPECT_TRUE(
+      absl::IsResourceExhausted(ReceiveSeveral("\xe9\x03" + std::string(2, '\0') + std::string(1001, 'x'))));
 }
 
 TEST_F(FrameStreamTest, EachOfSeveralCountsForTheWindow) {

@@ -128,24 +128,12 @@ Frame Read(std::string_view name) {
 }
 
 TEST(ProtocolVectors, AreAllTested) {
-  const std::vector<std::string> tested = {"cancel",
-                                           "end-error",
-                                           "end-not-sent",
-                                           "end-ok",
-                                           "go-away",
-                                           "hello",
-                                           "message",
-                                           "metadata",
-                                           "offer",
-                                           "ping",
-                                           "pong",
-                                           "ring-record",
-                                           "several",
-                                           "split",
-                                           "start-with-id",
-                                           "start-with-metadata",
-                                           "start-with-name",
-                                           "window"};
+  const std::vector<std::string> tested = {
+      "cancel",          "end-error", "end-not-sent",  "end-ok",
+      "go-away",         "hello",     "message",       "metadata",
+      "offer",           "ping",      "pong",          "ring-record",
+      "several",         "split",     "start-with-id", "start-with-metadata",
+      "start-with-name", "window"};
   std::vector<std::string> there;
   for (const auto& [name, bytes] : Vectors()) {
     there.push_back(name);
@@ -242,13 +230,15 @@ TEST(ProtocolVectors, EndIsRead) {
 
 TEST(ProtocolVectors, Messages) {
   const auto message = Text("Ada");
-  ExpectVector("message", Written(Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kHalfClose, 0x40001),
-                                  {}, &message));
+  ExpectVector("message",
+               Written(Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kHalfClose, 0x40001),
+                       {}, &message));
   Metadata metadata;
   metadata.Add("tenant", "7");
   std::string section;
   AppendMetadata(section, metadata);
-  ExpectVector("metadata", Written(Header(FrameType::kMetadata, FrameFlags::kMetadata, 0x40001), section, nullptr));
+  ExpectVector("metadata",
+               Written(Header(FrameType::kMetadata, FrameFlags::kMetadata, 0x40001), section, nullptr));
 }
 
 TEST(ProtocolVectors, SeveralMessages) {
@@ -259,7 +249,8 @@ TEST(ProtocolVectors, SeveralMessages) {
     const internal::ProtobufSource source(message);
     stream.burst().Add(source, source.ByteSize());
   }
-  const FrameHeader header = Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kSeveral, 0x40001);
+  const FrameHeader header =
+      Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kSeveral, 0x40001);
   ExpectVector("several", Written(header, stream.burst().body(), nullptr));
   const Frame read = Read("several");
   ASSERT_TRUE(stream.OnMessage(read.header, read.body, 100, false).ok());
