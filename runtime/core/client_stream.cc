@@ -148,7 +148,7 @@ absl::Status FrameClientStream::Finish() {
   }
   finished_ = true;
   if (!stream_.broken()) return call_.Take();
-  const absl::Status why = stream_.why_broken();
+  absl::Status why = stream_.why_broken();
   if (!session_.Abandon(call_)) (void)call_.Take();
   return why;
 }

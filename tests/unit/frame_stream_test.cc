@@ -128,10 +128,10 @@ TEST_F(FrameStreamTest, SeveralThatCannotBe) {
 
 TEST_F(FrameStreamTest, EachOfSeveralCountsForTheWindow) {
   // Empty ones, of 64 bytes each: the 16th is begun with 40 bytes of window left, the 17th with none.
-  EXPECT_TRUE(ReceiveSeveral(std::string(16 * 4, '\0')).ok());
+  EXPECT_TRUE(ReceiveSeveral(std::string(size_t{16} * 4, '\0')).ok());
   EXPECT_TRUE(absl::IsDataLoss(ReceiveSeveral(std::string(4, '\0'))));
   stream_.Begin(kWindow, kWindow);
-  EXPECT_TRUE(absl::IsDataLoss(ReceiveSeveral(std::string(17 * 4, '\0'))));
+  EXPECT_TRUE(absl::IsDataLoss(ReceiveSeveral(std::string(size_t{17} * 4, '\0'))));
 }
 
 TEST_F(FrameStreamTest, WindowIsKeptAndReturned) {
