@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
 #include "core/ended_stream.h"
 #include "core/frame_engine.h"
 #include "core/status_payloads.h"
+#include "transport/clock.h"
 #include "transport/registry.h"
 
 namespace sidecall {
@@ -26,6 +28,9 @@ class LameEngine final : public internal::CallEngine {
     return std::make_unique<EndedStream>(why_);
   }
 
+  ChannelState State() override { return ChannelState::kShutdown; }
+  bool Connect(int64_t /*deadline_nanos*/) override { return false; }
+
  private:
   const absl::Status why_;
 };
@@ -44,6 +49,19 @@ Channel::Channel(std::string_view target, std::unique_ptr<internal::CallEngine> 
     : target_(target), engine_(std::move(engine)) {}
 
 Channel::~Channel() = default;
+
+ChannelState Channel::GetState(bool try_to_connect) {
+  const ChannelState state = engine_->State();
+  if (!try_to_connect || state == ChannelState::kReady || state == ChannelState::kShutdown) return state;
+  engine_->Connect(0);
+  return engine_->State();
+}
+
+bool Channel::WaitForConnected(absl::Time deadline) {
+  const int64_t left = absl::ToInt64Nanoseconds(deadline - absl::Now());  // saturates
+  const int64_t now = MonotonicNanos();
+  return engine_->Connect(left > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + left);
+}
 
 std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options) {
   return std::shared_ptr<Channel>(new Channel(target, MakeEngine(target, options)));

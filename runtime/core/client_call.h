@@ -61,6 +61,9 @@ class ClientCall {
 
   // Null for a unary call. Any thread.
   FrameStream* streaming() const { return streaming_.load(std::memory_order_acquire); }
+  // Which START of its connection is its own, counted from 1.
+  void set_ordinal(uint64_t ordinal) { ordinal_.store(ordinal, std::memory_order_relaxed); }
+  uint64_t ordinal() const { return ordinal_.load(std::memory_order_relaxed); }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
   const internal::Method& method() const { return *method_.load(std::memory_order_relaxed); }
 
@@ -76,6 +79,7 @@ class ClientCall {
   const uint32_t index_;
   uint32_t generation_ = 0;
   std::atomic<uint32_t> stream_{0};
+  std::atomic<uint64_t> ordinal_{0};
   std::atomic<State> state_{State::kFree};
   std::atomic<FrameStream*> streaming_{nullptr};
   std::atomic<bool> metadata_taken_{false};

@@ -163,6 +163,7 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   header.stream =
       streaming ? call->BeginStreaming(method, context, reply, agreement_.peer.initial_window, kInitialWindow)
                 : call->Begin(method, context, reply);
+  call->set_ordinal(++starts_);
   header.code = method.id();
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
@@ -263,7 +264,7 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
   }
   bool slept = false;
   int64_t began = 0;
-  if (closed()) EndOf(wait.call, close_status_);
+  if (closed()) EndByClose(wait.call);
   spin_.Begin();
   for (bool look = !spin_.SleepsAtOnce(); !done(); look = true) {
     const size_t frames = look ? frames_.Poll() : 0;
@@ -352,6 +353,7 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
     }
     case FrameType::kGoAway:
       going_away_.store(true, std::memory_order_release);  // Calls in flight go on.
+      if (header.argument > 0) starts_taken_ = header.argument - 1;
       return absl::OkStatus();
     case FrameType::kPong:
       return absl::OkStatus();
@@ -438,8 +440,14 @@ void ClientSession::OnClosed(const absl::Status& why) {
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);
     if (call == nullptr) break;
-    EndOf(*call, close_status_);
+    EndByClose(*call);
   }
+}
+
+void ClientSession::EndByClose(ClientCall& call) {
+  const bool taken = call.ordinal() <= starts_taken_;
+  EndOf(call, taken ? close_status_
+                    : NotSent(absl::UnavailableError("the server left before it had taken the call")));
 }
 
 // -- Streams

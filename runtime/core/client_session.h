@@ -82,6 +82,9 @@ class ClientSession final : private WholeFrameSink {
     return usable();
   }
 
+  // Reads what has come, unless somebody is at it: of a connection at which nobody has looked for a while.
+  void LookAround();
+
   // True where no caller is in here any more. REQUIRES: not usable, and the write lock is held.
   bool Unused() const;
   const PeerIdentity& peer() const { return connection_->peer(); }
@@ -112,9 +115,8 @@ class ClientSession final : private WholeFrameSink {
   absl::Status EndCall(const FrameHeader& header, std::string_view body);
   absl::Status TakeMessage(const FrameHeader& header, std::string_view body);
   void EndOf(ClientCall& call, const absl::Status& why);
+  void EndByClose(ClientCall& call);
 
-  // As PollOnce, of a connection at which nobody has looked for a while.
-  void LookAround();
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   bool TakeReaderRole() { return !reader_.exchange(true, std::memory_order_seq_cst); }
   void HandReaderRoleOn(bool release);
@@ -139,7 +141,9 @@ class ClientSession final : private WholeFrameSink {
   Agreement agreement_;
   bool greeted_ = false;
 
-  int64_t last_start_nanos_ = 0;  // coarse; under the write lock
+  // Under the write lock.
+  int64_t last_start_nanos_ = 0;  // coarse
+  uint64_t starts_ = 0;           // ever
 
   FrameWriter writer_;
   FrameReader frames_;
@@ -149,6 +153,7 @@ class ClientSession final : private WholeFrameSink {
   ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary
   FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;
+  uint64_t starts_taken_ = UINT64_MAX;  // by the server, as its last word says
 
   std::atomic<bool> closed_{false};  // close_status_ tells why
   std::atomic<bool> going_away_{false};

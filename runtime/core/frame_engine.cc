@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/backoff.h"
 #include "core/client_stream.h"
 #include "core/ended_stream.h"
 #include "core/handler_scope.h"
+#include "core/sleeper.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
 #include "sidecall/status.h"
@@ -26,6 +28,22 @@ absl::Status WithAddress(const absl::Status& status, const Address& address) {
                       absl::StrCat(named ? scheme : address.text + ": ", std::string(message)));
 }
 
+// Sleeps until `until_nanos`, or the call is cancelled.
+class CancellableSleep final : public ClientContext::Waker {
+ public:
+  CancellableSleep(ClientContext& context, int64_t until_nanos) {
+    if (!context.AddWaker(*this)) return;
+    sleeper_.Announce();
+    if (!context.cancelled()) sleeper_.Sleep(until_nanos);
+    sleeper_.Cancel();
+    context.RemoveWaker(*this);
+  }
+  void WakeForCancel() override { sleeper_.Wake(); }
+
+ private:
+  Sleeper sleeper_;
+};
+
 }  // namespace
 
 FrameEngine::FrameEngine(const Transport& transport, Address address, const ChannelOptions& options)
@@ -35,9 +53,43 @@ FrameEngine::~FrameEngine() = default;
 
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
                                    const internal::MessageSource& request, internal::MessageTarget& reply) {
-  auto started = Start(method, context, &request, &reply);
-  if (!started.ok()) return started.status();
-  return started->session.Finish(started->call, context);
+  for (bool again = false;; again = true) {
+    auto started = Start(method, context, &request, &reply);
+    if (!started.ok()) return started.status();
+    absl::Status status = started->session.Finish(started->call, context);
+    // A server that is going refused it, unseen: the next one that listens there may take it. As gRPC does,
+    // once; and as often as it takes for a call that waits.
+    if (status.ok() || !absl::IsUnavailable(status) || !IsNotSent(status)) [[likely]] {
+      return status;
+    }
+    if (again && !context.wait_for_ready()) return status;
+    context.mutable_server_initial_metadata().clear();
+    context.mutable_server_trailing_metadata().clear();
+  }
+}
+
+ChannelState FrameEngine::State() {
+  const FrameWriter::Lock lock(mutex_);
+  if (connecting_) return ChannelState::kConnecting;
+  if (session_ != nullptr) {
+    session_->LookAround();
+    if (session_->usable()) return ChannelState::kReady;
+  }
+  return last_error_.ok() ? ChannelState::kIdle : ChannelState::kTransientFailure;
+}
+
+bool FrameEngine::Connect(int64_t deadline_nanos) {
+  FrameWriter::Lock lock(mutex_);
+  if (session_ != nullptr) session_->LookAround();
+  Backoff backoff;
+  while (session_ == nullptr || !session_->usable()) {
+    if (UsableSession(lock, ClientContext::kNoDeadline).ok()) return true;
+    const int64_t again = MonotonicNanos() + backoff.NextNanos();
+    if (again >= deadline_nanos) return false;
+    const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(again)};
+    connected_.wait_until(lock, until, [this] { return session_ != nullptr && session_->usable(); });
+  }
+  return true;
 }
 
 std::unique_ptr<internal::ClientStream> FrameEngine::StartStream(const internal::Method& method,
@@ -70,7 +122,7 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& 
   FrameWriter::Lock lock(mutex_);
   ClientSession* session = session_.get();
   if (session == nullptr || !session->UsableForNewCall()) [[unlikely]] {
-    auto connected = UsableSession(lock, context.deadline_nanos());
+    auto connected = AwaitSession(lock, context);
     if (!connected.ok()) return connected.status();
     session = *connected;
   }
@@ -79,6 +131,28 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& 
   if (!call.ok()) return call.status();
   context.set_peer(session->peer());
   return Started{*session, **call};
+}
+
+absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock, ClientContext& context) {
+  const int64_t deadline = context.deadline_nanos() == ClientContext::kNoDeadline ? kInfiniteFutureNanos
+                                                                                  : context.deadline_nanos();
+  Backoff backoff;
+  for (;;) {
+    auto session = UsableSession(lock, context.deadline_nanos());
+    if (session.ok() || !context.wait_for_ready() || !absl::IsUnavailable(session.status())) return session;
+    lock.unlock();
+    CancellableSleep(context, std::min(deadline, MonotonicNanos() + backoff.NextNanos()));
+    lock.lock();
+    if (context.cancelled()) {
+      return NotSent(absl::CancelledError("the caller cancelled the call while it waited for a server"));
+    }
+    if (MonotonicNanos() >= deadline) {
+      return NotSent(
+          absl::DeadlineExceededError(absl::StrCat("no server before the deadline; the last attempt: ",
+                                                   std::string(StatusMessage(session.status())))));
+    }
+    if (session_ != nullptr && session_->usable()) return session_.get();
+  }
 }
 
 absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock,
@@ -107,8 +181,15 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   RetireSession();
   connecting_ = true;
   lock.unlock();
-  auto session = Connect(deadline);
-  if (!session.ok()) session = WithAddress(session.status(), address_);
+  auto session = OpenSession(deadline);
+  if (!session.ok()) {
+    absl::Status why = WithAddress(session.status(), address_);
+    // The channel's own limit on connecting is no deadline of the call's.
+    const bool by_call =
+        call_deadline_nanos != ClientContext::kNoDeadline && MonotonicNanos() >= call_deadline_nanos;
+    if (absl::IsDeadlineExceeded(why) && !by_call) why = absl::UnavailableError(why.message());
+    session = why;
+  }
   lock.lock();
   connecting_ = false;
   attempts_++;
@@ -119,7 +200,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   return session_.get();
 }
 
-absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::Connect(int64_t deadline_nanos) {
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos) {
   auto connection = transport_.Connect(address_, deadline_nanos);
   if (!connection.ok()) return connection.status();
   return ClientSession::Open(*std::move(connection), mutex_, options_.max_receive_message_bytes,

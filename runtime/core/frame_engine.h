@@ -27,6 +27,8 @@ class FrameEngine final : public internal::CallEngine {
   std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
                                                       const internal::MessageSource* request,
                                                       internal::MessageTarget* reply) override;
+  ChannelState State() override;
+  bool Connect(int64_t deadline_nanos) override;
 
  private:
   struct Started {
@@ -39,7 +41,9 @@ class FrameEngine final : public internal::CallEngine {
   // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
   // Transport::Connect, marked as not sent.
   absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);
-  absl::StatusOr<std::unique_ptr<ClientSession>> Connect(int64_t deadline_nanos);
+  // The same for a call that may wait until somebody listens: tries again where nobody does.
+  absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos);
   void RetireSession();
 
   const Transport& transport_;

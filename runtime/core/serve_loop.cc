@@ -475,6 +475,8 @@ void ServeLoop::CancelCalls() {
 
 void ServeLoop::Stop() {
   pool_.Stop();
+  if (std::exchange(said_last_, true)) return;
+  for (auto& [id, entry] : sessions_) entry.session->SayLast();
 }
 
 }  // namespace sidecall

@@ -113,6 +113,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   uint64_t last_session_id_ = 0;
   AdaptiveSpin spin_;
   bool draining_ = false;
+  bool said_last_ = false;
   bool ran_handlers_ = false;  // since frames were last looked at
   uint32_t idle_rounds_ = 0;
   const FrameStream* reading_into_ = nullptr;  // whose consumer reads, and waits for a message

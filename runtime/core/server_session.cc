@@ -134,6 +134,10 @@ void ServerSession::GoAway() {
   SendControl(FrameType::kGoAway, 0, 0);
 }
 
+void ServerSession::SayLast() {
+  if (greeted_ && !closed_) SendControl(FrameType::kGoAway, 0, starts_ + 1);
+}
+
 void ServerSession::CancelCalls() {
   for (const auto& call : calls_) {
     if (call != nullptr && call->open()) call->Cancel();
@@ -207,6 +211,7 @@ void ServerSession::TakeCancel(uint32_t stream) {
 }
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
+  starts_++;
   if (writer_.pending_ends() >= options_.max_calls_per_connection) {
     return absl::DataLossError(absl::StrCat(
         "the client begins calls and reads no answers: ", options_.max_calls_per_connection, " wait for it"));

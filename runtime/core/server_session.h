@@ -50,6 +50,9 @@ class ServerSession final : private WholeFrameSink {
   }
   // Refuses new calls from now on, and tells the client so.
   void GoAway();
+  // The last word, when nothing will be read any more: how many calls were taken, so that the client knows of those
+  // that were not.
+  void SayLast();
   // Tells every open call that nobody waits for it.
   void CancelCalls();
   bool has_pending() const { return writer_.has_pending(); }
@@ -118,7 +121,8 @@ class ServerSession final : private WholeFrameSink {
   bool greeted_ = false;
   bool closed_ = false;
   bool going_away_ = false;
-  uint64_t started_ = 0;
+  uint64_t starts_ = 0;   // START frames that came, ever
+  uint64_t started_ = 0;  // of them, not refused
   std::vector<FrameServerCall*>* runnable_ = nullptr;
   const FrameStream* reading_into_ = nullptr;
   std::vector<std::unique_ptr<FrameServerCall>> calls_;  // by stream index

@@ -90,6 +90,89 @@ TEST_P(ChannelTest, OutlivesItsServerUnused) {
   StopServer();
 }
 
+TEST_P(ChannelTest, WaitForReady) {
+  const TestService::Stub stub = NewStub();
+  absl::Status status;
+  std::thread caller([&] {
+    PatientContext context;
+    context.set_wait_for_ready(true);
+    EchoMessage reply;
+    status = stub.Echo(&context, EchoMessage(), &reply);
+  });
+  EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kUnavailable)) << "others still fail at once";
+  StartServer();
+  caller.join();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_P(ChannelTest, WaitForReadyEndsByDeadlineAndCancel) {
+  const TestService::Stub stub = NewStub();
+  sidecall::ClientContext late;
+  late.set_wait_for_ready(true);
+  late.set_timeout(absl::Milliseconds(20));
+  EchoMessage reply;
+  const absl::Status status = stub.Echo(&late, EchoMessage(), &reply);
+  EXPECT_TRUE(HasCode(status, absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(Says(status, directory().path())) << "why the last attempt failed";
+  EXPECT_TRUE(sidecall::IsNotSent(status));
+
+  PatientContext cancelled;
+  cancelled.set_wait_for_ready(true);
+  std::thread canceller([&] { cancelled.TryCancel(); });
+  EXPECT_TRUE(HasCode(stub.Echo(&cancelled, EchoMessage(), &reply), absl::StatusCode::kCancelled));
+  canceller.join();
+}
+
+TEST_P(ChannelTest, States) {
+  using sidecall::ChannelState;
+  const auto channel = NewChannel();
+  EXPECT_EQ(channel->GetState(false), ChannelState::kIdle);
+  EXPECT_EQ(channel->GetState(true), ChannelState::kTransientFailure) << "one attempt";
+  EXPECT_FALSE(channel->WaitForConnected(absl::Now() + absl::Milliseconds(15)));
+  std::thread waiter(
+      [&] { EXPECT_TRUE(channel->WaitForConnected(absl::Now() + absl::FromChrono(kPatience))); });
+  StartServer();
+  waiter.join();
+  EXPECT_EQ(channel->GetState(false), ChannelState::kReady);
+  EXPECT_TRUE(Echoes(TestService::Stub(channel), 1));
+  StopServer();
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
+  while (channel->GetState(false) == ChannelState::kReady && std::chrono::steady_clock::now() < limit) {
+  }
+  EXPECT_EQ(channel->GetState(false), ChannelState::kIdle) << "found out without a call";
+}
+
+// A server that goes tells its clients; the call that crosses the message is sent once more, to the next
+// server.
+TEST_P(ChannelTest, RollingRestartCostsNoCall) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> callers;
+  for (int thread = 0; thread < 3; thread++) {
+    callers.emplace_back([&] {
+      while (!stop.load()) {
+        PatientContext context;
+        context.set_wait_for_ready(true);
+        EchoMessage reply;
+        const absl::Status status = stub.Echo(&context, EchoMessage(), &reply);
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    });
+  }
+  for (int round = 0; round < 3; round++) {
+    EXPECT_TRUE(Echoes(stub, round));
+    server().BeginShutdown(absl::InfiniteDuration());
+    EXPECT_TRUE(server().AwaitShutdown());
+    StopServer();
+    StartServer();
+    // Calls of other threads go on meanwhile; these here may find nobody yet.
+    EXPECT_TRUE(NewChannel()->WaitForConnected(absl::Now() + absl::FromChrono(kPatience)));
+  }
+  stop.store(true);
+  for (std::thread& caller : callers) caller.join();
+}
+
 // -- Without a server of their own
 // ---------------------------------------------------------------------------
 
@@ -119,6 +202,8 @@ TEST(LameChannelTest, UnknownSchemeNamesTheKnownOnes) {
 TEST(LameChannelTest, SaysSoToEveryCall) {
   const auto channel = sidecall::CreateChannel("nonsense");
   EXPECT_EQ(channel->target(), "nonsense");
+  EXPECT_EQ(channel->GetState(true), sidecall::ChannelState::kShutdown);
+  EXPECT_FALSE(channel->WaitForConnected(absl::InfiniteFuture()));
   const TestService::Stub stub(channel);
   for (int call = 0; call < 3; call++)
     EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kInvalidArgument));

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "sidecall/channel_state.h"
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/polling.h"
 
@@ -35,6 +36,12 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   const std::string& target() const { return target_; }
+
+  // As it is now. A connection that has just broken is found out by the next call, or by this.
+  // `try_to_connect`: makes one attempt first, where it is not connected.
+  ChannelState GetState(bool try_to_connect);
+  // Connects, trying again until `deadline`, with growing pauses. False where it came first.
+  bool WaitForConnected(absl::Time deadline);
 
   // -- For generated code -----------------------------------------------------------------------------------
   internal::CallEngine& engine() const { return *engine_; }

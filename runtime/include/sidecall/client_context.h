@@ -46,6 +46,11 @@ class ClientContext {
   // The same, counted from now.
   void set_timeout(absl::Duration timeout);
 
+  // Where nobody listens yet, the call waits, until its deadline, instead of failing at once with
+  // UNAVAILABLE.
+  void set_wait_for_ready(bool wait_for_ready) { wait_for_ready_ = wait_for_ready; }
+  bool wait_for_ready() const { return wait_for_ready_; }
+
   // Ends the call with CANCELLED, wherever it is; one that has not begun is not sent. No effect once it has
   // ended.
   void TryCancel();
@@ -86,6 +91,7 @@ class ClientContext {
 
  private:
   int64_t deadline_nanos_ = kNoDeadline;
+  bool wait_for_ready_ = false;
   std::atomic<bool> cancelled_{false};
   std::mutex wakers_mutex_;
   Waker* wakers_ = nullptr;

@@ -8,9 +8,11 @@
 #ifndef SIDECALL_INTERNAL_CALL_ENGINE_H_
 #define SIDECALL_INTERNAL_CALL_ENGINE_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/status.h"
+#include "sidecall/channel_state.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
 #include "sidecall/write_options.h"
@@ -55,6 +57,11 @@ class CallEngine {
   // stream. Never null: a call that could not begin has ended.
   virtual std::unique_ptr<ClientStream> StartStream(const Method& method, ClientContext& context,
                                                     const MessageSource* request, MessageTarget* reply) = 0;
+
+  virtual ChannelState State() = 0;
+  // Connects, unless it is connected; tries again until `deadline_nanos` (CLOCK_MONOTONIC). False where it
+  // came first.
+  virtual bool Connect(int64_t deadline_nanos) = 0;
 };
 
 // The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write.
