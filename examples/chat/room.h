@@ -17,9 +17,10 @@ class RoomImpl final : public Room::Service {
     {
       const std::lock_guard lock(mutex_);
       participants_.push_back(stream);
+      // Tells the client that it is in the room: whatever is said from now on, it reads. Under the lock, as
+      // all that is written to a stream which others write to as well.
+      stream->SendInitialMetadata();
     }
-    // Tells the client that it is in the room: whatever is said from now on, it reads.
-    stream->SendInitialMetadata();
     for (Line line; stream->Read(&line);) SayToOthers(stream, line);
     const std::lock_guard lock(mutex_);
     participants_.erase(std::find(participants_.begin(), participants_.end(), stream));

@@ -64,6 +64,8 @@ void ClientCall::FinishClaimed(bool own) {
     state_.store(State::kDone, std::memory_order_relaxed);
     return;
   }
+  // What a reader of the stream finds behind its end, the context's metadata for one, is there by now.
+  if (FrameStream* stream = streaming(); stream != nullptr) stream->End();
   // The caller may take the call and begin another at once: nothing but the wake-up word is touched after
   // this.
   state_.store(State::kDone, std::memory_order_seq_cst);

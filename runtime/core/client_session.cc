@@ -306,13 +306,7 @@ void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
 
 void ClientSession::Flush() {
   FrameWriter::Lock lock(write_mutex_);
-  const bool had_pending = writer_.has_pending();
   writer_.Flush(lock);
-  if (!had_pending || writer_.has_pending()) return;
-  // Producers may wait for this.
-  for (const auto& call : owned_calls_) {
-    if (FrameStream* stream = call->streaming(); stream != nullptr) stream->producer().Wake();
-  }
 }
 
 void ClientSession::SendCancel(FrameWriter::Lock& lock, uint32_t stream) {
@@ -391,7 +385,6 @@ absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view 
     const uint32_t id = call->method().id();
     if (id < method_known_.size()) method_known_[id].store(true, std::memory_order_relaxed);
   }
-  if (FrameStream* stream = call->streaming(); stream != nullptr) stream->End();
   return call->CompleteWith(header, body, max_receive_message_, call == reading_for_);
 }
 
@@ -421,7 +414,6 @@ void ClientSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
 }
 
 void ClientSession::EndOf(ClientCall& call, const absl::Status& why) {
-  if (FrameStream* stream = call.streaming(); stream != nullptr) stream->End();
   call.Fail(why, &call == reading_for_);
 }
 
@@ -478,6 +470,22 @@ void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
   FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, {}, nullptr, 0);
   writer_.Flush(lock);
+  if (writer_.has_pending()) events_->Wake();  // As in SendCancel.
+}
+
+bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {
+  Sleeper& sleeper = call.streaming()->producer();
+  {
+    FrameWriter::Lock lock(write_mutex_);
+    if (!writer_.has_pending()) return true;
+    writer_.AddRoomWaiter(lock, sleeper);
+  }
+  const bool room = AwaitStream(call, context, sleeper, [&] {
+    return !writer_.has_pending() || call.streaming()->over() || call.done();
+  });
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.RemoveRoomWaiter(lock, sleeper);
+  return room;
 }
 
 void ClientSession::SendCancel(ClientCall& call) {

@@ -64,6 +64,8 @@ class ClientSession final : private WholeFrameSink {
   // Sends what found no room.
   void Flush();
   bool has_pending() const { return writer_.has_pending(); }
+  // The producer of `call`: waits until nothing waits for room any more. False as AwaitStream.
+  bool AwaitRoom(ClientCall& call, ClientContext& context);
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   uint64_t max_receive_message() const { return max_receive_message_; }
 

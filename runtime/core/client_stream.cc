@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "sidecall/client_context.h"
@@ -23,7 +24,9 @@ FrameClientStream::FrameClientStream(ClientSession& session, ClientCall& call, C
       call_(call),
       context_(context),
       stream_(*call.streaming()),
-      half_closed_(half_closed) {}
+      half_closed_(half_closed) {
+  if (!context.AddWaker(*this)) WakeForCancel();
+}
 
 FrameClientStream::~FrameClientStream() {
   if (finished_) return;
@@ -32,7 +35,7 @@ FrameClientStream::~FrameClientStream() {
 }
 
 bool FrameClientStream::Write(const internal::MessageSource& message, const WriteOptions& options) {
-  if (half_closed_ || stream_.over() || GaveUp()) return false;
+  if (finished_ || half_closed_ || stream_.over() || GaveUp()) return false;
   const size_t size = message.ByteSize();
   if (size > session_.max_send_message()) {
     GiveUp(absl::ResourceExhaustedError(
@@ -41,8 +44,11 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
                      ". Send less, or raise the server's max_receive_message_bytes")));
     return false;
   }
-  // Also sees, now and then, that the server has ended the call.
-  if (stream_.TimeToLookForWindow()) session_.PollOnce();
+  if (TimeToLook()) {
+    session_.PollOnce();
+    if (PastDeadline()) GiveUp(LeftByCaller(call_.method(), context_));
+    if (stream_.over() || call_.done()) return false;
+  }
   if (!stream_.has_window() && !AwaitWindow()) return false;
   stream_.Spend(size);
   half_closed_ = options.is_last_message();
@@ -51,13 +57,34 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
     FlushBurst();
     return Send(&message, size, half_closed_);
   }
-  const std::lock_guard lock(stream_.burst_mutex());
-  stream_.burst().Add(message, size);
-  return (more && !stream_.burst().full()) || SendBurst(half_closed_);
+  {
+    const std::lock_guard lock(stream_.burst_mutex());
+    stream_.burst().Add(message, size);
+    if (more && !stream_.burst().full()) return true;
+    if (!SendBurst(half_closed_)) return false;
+  }
+  return AwaitRoom();
+}
+
+// Whether to look for what the server has sent: window, or that the call has ended. Where window runs low;
+// and at each tick of the coarse clock, so that a slow writer looks each time.
+bool FrameClientStream::TimeToLook() {
+  const int64_t now = CoarseMonotonicNanos();
+  const bool ticked = now != std::exchange(looked_at_nanos_, now);
+  return stream_.TimeToLookForWindow() || ticked;
+}
+
+bool FrameClientStream::PastDeadline() const {
+  return context_.deadline_nanos() != ClientContext::kNoDeadline &&
+         MonotonicNanos() >= context_.deadline_nanos();
+}
+
+void FrameClientStream::WakeForCancel() {
+  if (!call_.done()) GiveUp(LeftByCaller(call_.method(), context_));
 }
 
 bool FrameClientStream::WritesDone() {
-  if (half_closed_ || stream_.over() || GaveUp()) return false;
+  if (finished_ || half_closed_ || stream_.over() || GaveUp()) return false;
   half_closed_ = true;
   const std::lock_guard lock(stream_.burst_mutex());
   return SendBurst(true);
@@ -67,11 +94,12 @@ bool FrameClientStream::Send(const internal::MessageSource* message, size_t size
   return session_.SendMessage(call_, {}, message, size, half_close) && AwaitRoom();
 }
 
-// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages.
+// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages. Does not wait for
+// room, which is the producer's alone to do.
 bool FrameClientStream::SendBurst(bool half_close) {
   const bool sent = session_.SendMessage(call_, stream_.burst().body(), nullptr, 0, half_close);
   stream_.burst().Clear();
-  return sent && AwaitRoom();
+  return sent;
 }
 
 void FrameClientStream::FlushBurst() {
@@ -85,7 +113,9 @@ bool FrameClientStream::AwaitRoom() {
   if (!session_.has_pending()) [[likely]] {
     return true;
   }
-  return Await(stream_.producer(), [this] { return !session_.has_pending() || stream_.over(); });
+  if (session_.AwaitRoom(call_, context_)) return !stream_.over();
+  GiveUp(LeftByCaller(call_.method(), context_));
+  return false;
 }
 
 bool FrameClientStream::AwaitWindow() {
@@ -108,7 +138,8 @@ void FrameClientStream::WaitForInitialMetadata() {
 }
 
 bool FrameClientStream::Read(internal::MessageTarget& message) {
-  if (GaveUp()) return false;
+  const std::lock_guard lock(consumer_mutex_);
+  if (finished_ || GaveUp()) return false;
   FrameStream::Taken taken = stream_.Take(message);
   if (taken == FrameStream::Taken::kNothing) {
     FlushBurst();
@@ -132,8 +163,9 @@ void FrameClientStream::ReturnWindow() {
 }
 
 absl::Status FrameClientStream::Finish() {
+  WritesDone();
+  const std::lock_guard lock(consumer_mutex_);
   if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
-  if (!stream_.over() && !GaveUp() && !half_closed_) WritesDone();
   FlushBurst();
   Dropped dropped;
   while (!call_.done() && !stream_.broken()) {
@@ -147,7 +179,10 @@ absl::Status FrameClientStream::Finish() {
     }
   }
   finished_ = true;
+  context_.RemoveWaker(*this);
   if (!stream_.broken()) return call_.Take();
+  // Also where what the server sent broke the stream.
+  CancelOnce();
   absl::Status why = stream_.why_broken();
   if (!session_.Abandon(call_)) (void)call_.Take();
   return why;
@@ -162,9 +197,12 @@ bool FrameClientStream::GaveUp() {
 
 // The first reason counts. The call goes on until the server has ended it.
 void FrameClientStream::GiveUp(const absl::Status& why) {
-  const bool first = !stream_.broken();
   stream_.Break(why);
-  if (first) session_.SendCancel(call_);
+  CancelOnce();
+}
+
+void FrameClientStream::CancelOnce() {
+  if (!cancel_sent_.exchange(true)) session_.SendCancel(call_);
 }
 
 }  // namespace sidecall

@@ -2,13 +2,16 @@
 #ifndef SIDECALL_CORE_CLIENT_STREAM_H_
 #define SIDECALL_CORE_CLIENT_STREAM_H_
 
+#include <atomic>
+
 #include "absl/functional/function_ref.h"
 #include "core/client_session.h"
+#include "sidecall/client_context.h"
 #include "sidecall/internal/call_engine.h"
 
 namespace sidecall {
 
-class FrameClientStream final : public internal::ClientStream {
+class FrameClientStream final : public internal::ClientStream, private ClientContext::Waker {
  public:
   // `call` has begun on `session`; `half_closed` where its START was all that the client sends. The session
   // must outlive the call, and the context this object.
@@ -24,6 +27,10 @@ class FrameClientStream final : public internal::ClientStream {
   absl::Status Finish() override;
 
  private:
+  // The caller cancelled: the server is to know at once, whatever the stream's own threads are at.
+  void WakeForCancel() override;
+  bool TimeToLook();
+  bool PastDeadline() const;
   bool AwaitWindow();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   bool Send(const internal::MessageSource* message, size_t size, bool half_close);
@@ -33,13 +40,17 @@ class FrameClientStream final : public internal::ClientStream {
   void ReturnWindow();
   bool GaveUp();
   void GiveUp(const absl::Status& why);
+  void CancelOnce();
 
   ClientSession& session_;
   ClientCall& call_;
   ClientContext& context_;
   FrameStream& stream_;
-  bool half_closed_;  // the producer's
-  bool finished_ = false;
+  bool half_closed_;             // the producer's
+  int64_t looked_at_nanos_ = 0;  // coarse; the producer's
+  WriteMutex consumer_mutex_;    // one Read, or Finish, at a time
+  std::atomic<bool> cancel_sent_{false};
+  std::atomic<bool> finished_{false};  // then the call is another's, perhaps
 };
 
 }  // namespace sidecall

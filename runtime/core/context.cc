@@ -28,7 +28,7 @@ bool IsPrintable(char c) {
 
 void ClientContext::set_deadline(absl::Time deadline) {
   if (deadline == absl::InfiniteFuture()) {
-    deadline_nanos_ = kNoDeadline;
+    LimitDeadline(kNoDeadline);
   } else {
     set_timeout(deadline - absl::Now());
   }
@@ -38,15 +38,22 @@ void ClientContext::set_timeout(absl::Duration timeout) {
   const int64_t nanos = absl::ToInt64Nanoseconds(timeout);  // saturates
   const int64_t now = MonotonicNanos();
   if (nanos <= 0) {
-    deadline_nanos_ = kPassedDeadline;
+    LimitDeadline(kPassedDeadline);
   } else {
-    deadline_nanos_ = nanos > INT64_MAX - now ? kNoDeadline : now + nanos;
+    LimitDeadline(nanos > INT64_MAX - now ? kNoDeadline : now + nanos);
   }
+}
+
+// The earlier of its own and its parent's.
+void ClientContext::LimitDeadline(int64_t deadline_nanos) {
+  const bool parents_is_earlier = parents_deadline_nanos_ != kNoDeadline &&
+                                  (deadline_nanos == kNoDeadline || deadline_nanos > parents_deadline_nanos_);
+  deadline_nanos_ = parents_is_earlier ? parents_deadline_nanos_ : deadline_nanos;
 }
 
 std::unique_ptr<ClientContext> ClientContext::FromServerContext(const ServerContext& server_context) {
   auto context = std::make_unique<ClientContext>();
-  context->deadline_nanos_ = server_context.deadline_nanos();
+  context->deadline_nanos_ = context->parents_deadline_nanos_ = server_context.deadline_nanos();
   context->group_ = server_context.nested_calls();
   context->group_->Add(*context);
   return context;
@@ -84,7 +91,7 @@ void ServerContext::Start(const PeerIdentity& peer, int64_t deadline_nanos) {
   trailing_metadata_.clear();
 }
 
-void ServerContext::Cancel() {
+void ServerContext::MarkCancelled() {
   cancelled_.store(true, std::memory_order_release);
   std::shared_ptr<internal::CancelGroup> nested;
   {

@@ -125,6 +125,7 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& 
     auto connected = AwaitSession(lock, context);
     if (!connected.ok()) return connected.status();
     session = *connected;
+    if (context.cancelled()) return NotSent(LeftByCaller(method, context));
   }
   auto call = session->Start(lock, method, context, request, size, reply);
   lock.unlock();

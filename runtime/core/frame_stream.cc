@@ -207,7 +207,7 @@ FrameStream::Taken FrameStream::TakeExpected(internal::MessageTarget& target) {
 }
 
 uint64_t FrameStream::WindowToReturn() {
-  if (unreturned_ < return_at_ || unreturned_ == 0) return 0;
+  if (unreturned_ < return_at_ || unreturned_ <= 0) return 0;
   const int64_t bytes = std::exchange(unreturned_, 0);
   granted_.fetch_add(bytes, std::memory_order_release);
   return static_cast<uint64_t>(bytes);

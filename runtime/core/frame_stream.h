@@ -53,6 +53,11 @@ class FrameStream {
   // what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the stream's own failure, where a
   // message has more than `max_message` bytes.
   absl::Status OnMessage(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
+  // The message of so many bytes that was just received, the first of the stream, costs no window.
+  void Uncharge(size_t message_bytes) {
+    received_ -= static_cast<int64_t>(message_bytes) + kMessageCost;
+    unreturned_ -= static_cast<int64_t>(message_bytes) + kMessageCost;
+  }
   // DATA_LOSS where the window grows beyond what there is.
   absl::Status OnWindow(uint64_t bytes);
   // Any thread. No message follows those that are there.

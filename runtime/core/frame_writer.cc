@@ -184,8 +184,12 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
   }
   const bool all_sent = connection_.Flush();
   const bool left = !all_sent || !pending_.empty() || !pending_control_.empty();
-  if (left != pending_left_.load(std::memory_order_relaxed))
-    pending_left_.store(left, std::memory_order_release);
+  if (left != pending_left_.load(std::memory_order_relaxed)) {
+    pending_left_.store(left, std::memory_order_seq_cst);
+  }
+  if (!left && !room_waiters_.empty()) [[unlikely]] {
+    for (Sleeper* waiter : room_waiters_) waiter->Wake();
+  }
 }
 
 }  // namespace sidecall

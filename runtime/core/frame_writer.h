@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/sleeper.h"
 #include "core/write_mutex.h"
 #include "sidecall/internal/message.h"
 #include "transport/transport.h"
@@ -38,7 +39,10 @@ class FrameWriter {
   void Flush(const Lock& lock);
 
   // True where something waits for room: Flush again when the connection says so.
-  bool has_pending() const { return pending_left_.load(std::memory_order_acquire); }
+  bool has_pending() const { return pending_left_.load(std::memory_order_seq_cst); }
+  // Wakes `sleeper` each time that nothing is pending any more, until it is removed.
+  void AddRoomWaiter(const Lock& /*lock*/, Sleeper& sleeper) { room_waiters_.push_back(&sleeper); }
+  void RemoveRoomWaiter(const Lock& /*lock*/, Sleeper& sleeper) { std::erase(room_waiters_, &sleeper); }
 
   // END frames that wait for room: streams that the peer cannot know to have ended.
   size_t pending_ends() const { return pending_ends_.load(std::memory_order_relaxed); }
@@ -71,6 +75,7 @@ class FrameWriter {
   std::deque<Pending> pending_;  // in order of commit
   // Control frames without room: state, not a queue. One a type and stream, however many were sent.
   std::vector<FrameHeader> pending_control_;
+  std::vector<Sleeper*> room_waiters_;
   std::atomic<size_t> pending_ends_{0};
   std::atomic<bool> pending_left_{false};
 };

@@ -45,6 +45,9 @@ absl::StatusOr<Agreement> Agree(std::string_view body) {
         "the peer speaks protocol versions ", hello->oldest_version, " to ", hello->newest_version,
         ", this side version ", kProtocolVersion, ". Bring the older of the two up to date"));
   }
+  if (hello->initial_window > INT32_MAX) {
+    return absl::DataLossError(absl::StrCat("an initial window of ", hello->initial_window, " bytes"));
+  }
   Agreement agreement{.peer = *hello};
   // No message can be larger, whatever the peer would take.
   agreement.peer.max_message = std::min<uint64_t>(hello->max_message, INT32_MAX);

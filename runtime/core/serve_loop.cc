@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -159,21 +160,39 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
   for (;;) {
     if (done()) return true;
     if (pool_.stopping()) return false;
-    if (offer != nullptr && offer->Retake()) {
+    if (offer != nullptr ? offer->Retake() : pool_.role().TryTake()) {
       // No other handler runs inside of this one: what is read for them is another thread's.
       if (!HasRunnable()) ReadFor(reading_into, deadline_nanos, done);
-      if (HasRunnable()) {
-        offer->Release();
-      } else {
-        offer->Offer();
-      }
+      GiveRoleBack(offer);
     } else {
       SleepAsWaiter(sleeper, deadline_nanos, done);
-      // Perhaps it was woken to read, and does not want to any more, or cannot.
-      const bool reads = offer != nullptr && !done() && MonotonicNanos() < deadline_nanos;
+      // Perhaps it was woken to read, and does not want to any more.
+      const bool reads = !done() && MonotonicNanos() < deadline_nanos;
       if (!reads && pool_.role().IsFree()) pool_.FillReader();
     }
     if (deadline_nanos != kInfiniteFutureNanos && !done() && MonotonicNanos() >= deadline_nanos) return false;
+  }
+}
+
+// After ReadFor. `offer`: that of this thread's handler, null where it runs none.
+void ServeLoop::GiveRoleBack(RoleOffer* offer) {
+  while (HasRunnable()) {
+    const bool runs = offer != nullptr ? offer->Release() : (pool_.role().Release(), pool_.FillReader());
+    if (runs) return;
+    // All threads are in handlers, perhaps for good: who waits here had better read on, and the calls be told
+    // so.
+    if (!(offer != nullptr ? offer->Retake() : pool_.role().TryTake())) return;
+    while (HasRunnable()) {
+      runnable_[next_runnable_++]->Refuse(absl::ResourceExhaustedError(
+          absl::StrCat("all of the server's ", options_.max_handler_threads,
+                       " threads run handlers. Try later, or raise the server's max_handler_threads")));
+    }
+  }
+  if (offer != nullptr) {
+    offer->Offer();
+  } else {
+    pool_.role().Release();
+    pool_.FillReader();
   }
 }
 
@@ -185,7 +204,10 @@ void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos,
   spin_.Begin();
   for (;;) {
     const Progress progress = PollHot(Purpose::kReadOnly);
-    if (done() || HasRunnable() || pool_.stopping()) break;
+    if (HasRunnable() || pool_.stopping()) break;
+    // Others' frames, accepts and requests have their turn also where the own message is always there.
+    if (++idle_rounds_ % kIdleRounds == 0) look_at_events_.store(true, std::memory_order_relaxed);
+    if (done() && !look_at_events_.load(std::memory_order_relaxed)) break;
     AfterPoll(progress, slept, deadline_nanos);
     if (done() || (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos)) break;
   }

@@ -79,6 +79,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   Ran RunOne(FrameServerCall& call);
   void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
+  void GiveRoleBack(RoleOffer* offer);
   bool OfferToWaiter();
   void LookAtEvents(int64_t deadline_nanos);
   bool Sleep(int64_t deadline_nanos);

@@ -19,6 +19,7 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
   deadline_nanos_ = deadline_nanos;
   method_known_ = method_known;
   initial_metadata_sent_ = false;
+  last_written_ = false;
   context_.Start(session_.peer(), deadline_nanos);
   streaming_ = entry.method->kind() != internal::MethodKind::kUnary;
   if (streaming_) {
@@ -40,7 +41,7 @@ void FrameServerCall::Run(BeforeHandler& before) {
 }
 
 void FrameServerCall::Cancel() {
-  context_.Cancel();
+  context_.MarkCancelled();
   if (streaming_) frame_stream_->End();
 }
 
@@ -100,13 +101,21 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
 
 bool FrameServerCall::Write(const internal::MessageSource& message, const WriteOptions& options) {
   FrameStream& stream = *frame_stream_;
-  if (CutShort()) return false;
+  if (CutShort() || last_written_) return false;
+  last_written_ = options.is_last_message();
   const size_t size = message.ByteSize();
   if (size > session_.max_send_message()) {
     stream.Break(ReplyTooLarge(method(), size, session_.max_send_message()));
     return false;
   }
-  if (!initial_metadata_sent_ && !context_.initial_metadata().empty()) SendInitialMetadata();
+  if (!initial_metadata_sent_) {
+    // Sealed by the first message, as in gRPC.
+    if (context_.initial_metadata().empty()) {
+      initial_metadata_sent_ = true;
+    } else {
+      SendInitialMetadata();
+    }
+  }
   if (!stream.has_window()) {
     FlushBurst();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
@@ -121,7 +130,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   if (size > FrameStream::Burst::kMaxMessage || (!more && stream.burst().empty())) {
     FlushBurst();
     session_.SendMessage(this->stream(), {}, &message, size);
-    return true;
+    return AwaitRoom();
   }
   {
     const std::lock_guard lock(stream.burst_mutex());
@@ -129,7 +138,29 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
     if (more && !stream.burst().full()) return true;
   }
   FlushBurst();
-  return true;
+  return AwaitRoom();
+}
+
+// A client that gives window and does not read is waited for: what it does not take is not to pile up here.
+bool FrameServerCall::AwaitRoom() {
+  if (!session_.has_pending()) [[likely]] {
+    return true;
+  }
+  const int64_t deadline = deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
+  session_.AwaitRoom(*frame_stream_, deadline);
+  return !CutShort();
+}
+
+void FrameServerCall::Refuse(absl::Status status) {
+  FrameHeader header;
+  header.type = FrameType::kEnd;
+  header.flags = FrameFlags::kStatus;
+  header.stream = stream();
+  header.code = static_cast<uint32_t>(status.code());
+  MarkNotSent(status);
+  std::string head;
+  AppendStatus(head, status, {});
+  session_.SendEnd(*this, header, head, nullptr);
 }
 
 void FrameServerCall::FlushBurst() {

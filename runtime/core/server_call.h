@@ -38,6 +38,8 @@ class FrameServerCall final : public internal::ServerCall {
              uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) { request_ = request; }
+  // Ends the call with `status`, marked as not sent, instead of running the handler.
+  void Refuse(absl::Status status);
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
@@ -60,6 +62,7 @@ class FrameServerCall final : public internal::ServerCall {
 
  private:
   bool CutShort();
+  bool AwaitRoom();
   void FlushBurst();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   absl::Status StatusToSend(const absl::Status& status) const;
@@ -74,6 +77,7 @@ class FrameServerCall final : public internal::ServerCall {
   BeforeHandler* before_ = nullptr;
   bool streaming_ = false;
   bool initial_metadata_sent_ = false;
+  bool last_written_ = false;
   std::unique_ptr<FrameStream> frame_stream_;  // made when first needed
   ServerContext context_;
 };

@@ -68,7 +68,11 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
 }
 
 void ServerCore::Shutdown(absl::Duration grace) {
-  if (!loop_->Drain(DeadlineAfter(grace))) loop_->CancelCalls();
+  if (!loop_->Drain(DeadlineAfter(grace))) {
+    loop_->CancelCalls();
+    // Services may be destroyed once this has returned.
+    loop_->Drain(kInfiniteFutureNanos);
+  }
   {
     std::lock_guard lock(mutex_);
     shut_down_ = true;

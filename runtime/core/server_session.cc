@@ -125,8 +125,19 @@ void ServerSession::SendControl(FrameType type, uint32_t stream, uint64_t argume
   header.stream = stream;
   header.argument = argument;
   FrameWriter::Lock lock(write_mutex_);
-  writer_.Send(lock, header, {}, nullptr, 0);
-  writer_.Flush(lock);
+  Send(lock, header, {}, nullptr, 0);
+}
+
+void ServerSession::AwaitRoom(FrameStream& stream, int64_t deadline_nanos) {
+  {
+    FrameWriter::Lock lock(write_mutex_);
+    if (!writer_.has_pending()) return;
+    writer_.AddRoomWaiter(lock, stream.producer());
+  }
+  AwaitStream(stream.producer(), nullptr, deadline_nanos,
+              [&] { return !writer_.has_pending() || stream.over(); });
+  FrameWriter::Lock lock(write_mutex_);
+  writer_.RemoveRoomWaiter(lock, stream.producer());
 }
 
 void ServerSession::GoAway() {
@@ -277,6 +288,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
     // Cannot fail: its window is new, and its size was looked at.
     (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
+    if (first.has(FrameFlags::kMessage)) call.streaming()->Uncharge(body.size());  // A START costs no window.
   } else {
     call.SetRequest(body);
   }
@@ -351,6 +363,11 @@ absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header) {
 
 void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
   if (header.type == FrameType::kStart) {
+    if (!greeted_ || writer_.pending_ends() >= options_.max_calls_per_connection) {
+      connection_->Close();  // As Start, which it does not come to.
+      return;
+    }
+    starts_++;
     Refuse(header.stream, TooLarge(size));
   } else if (FrameStream* stream = StreamOf(header.stream); stream != nullptr) {
     stream->Break(TooLarge(size));

@@ -50,12 +50,11 @@ class ServerSession final : private WholeFrameSink {
   }
   // Refuses new calls from now on, and tells the client so.
   void GoAway();
-  // The last word, when nothing will be read any more: how many calls were taken, so that the client knows of those
-  // that were not.
+  // The last word, when nothing will be read any more: how many calls were taken, so that the client knows of
+  // those that were not.
   void SayLast();
   // Tells every open call that nobody waits for it.
   void CancelCalls();
-  bool has_pending() const { return writer_.has_pending(); }
   Connection& connection() { return *connection_; }
   bool greeted() const { return greeted_; }
   bool closed() const { return closed_; }
@@ -77,6 +76,9 @@ class ServerSession final : private WholeFrameSink {
                    absl::FunctionRef<bool()> done) {
     return host_.AwaitStream(sleeper, reading_into, deadline_nanos, done);
   }
+  // The producer of `stream`: waits until nothing waits for room any more, or as AwaitStream.
+  void AwaitRoom(FrameStream& stream, int64_t deadline_nanos);
+  bool has_pending() const { return writer_.has_pending(); }
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   const PeerIdentity& peer() const { return connection_->peer(); }
   uint64_t id() const { return id_; }

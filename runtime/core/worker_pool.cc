@@ -63,20 +63,23 @@ void WorkerPool::SpawnLocked() {
   workers_.emplace_back([this] { RunWorker(); });
 }
 
-void WorkerPool::FillReader() {
+bool WorkerPool::FillReader() {
   {
     std::lock_guard lock(mutex_);
     if (spares_ > 0) {
+      fill_wanted_ = true;
       spare_.notify_one();
-      return;
+      return true;
     }
     if (workers_.size() < max_threads_ && !stopping()) {
       SpawnLocked();
-      return;
+      return true;
     }
+    fill_wanted_ = true;
   }
   // Else the next handler that ends takes the role.
   loop_.WakeWaitingHandler();
+  return false;
 }
 
 void WorkerPool::RunWorker() {
@@ -85,7 +88,9 @@ void WorkerPool::RunWorker() {
     {
       std::unique_lock lock(mutex_);
       spares_++;
-      if (ended == Loop::Ended::kRoleGiven && !stopping()) spare_.wait(lock);
+      if (ended == Loop::Ended::kRoleGiven) {
+        spare_.wait(lock, [this] { return stopping() || std::exchange(fill_wanted_, false); });
+      }
       spare_.wait(lock, [this] { return stopping() || role_.TryTake(); });
       spares_--;
       if (stopping()) return;

@@ -63,8 +63,9 @@ class WorkerPool {
       UnparkSupervisor();
     }
   }
-  // The role was freed by somebody who does not want it: a spare thread takes it, or a new one.
-  void FillReader();
+  // The role was freed by somebody who does not want it: a spare thread takes it, or a new one. False where
+  // there is none, and a handler that waits was woken instead, if any does.
+  bool FillReader();
 
  private:
   void RunWorker();
@@ -81,6 +82,7 @@ class WorkerPool {
   std::mutex mutex_;
   std::condition_variable spare_;  // a spare worker should try to take the role
   size_t spares_ = 0;
+  bool fill_wanted_ = false;  // also of a thread that is not spare yet
   std::vector<std::thread> workers_;
 
   alignas(64) std::atomic<bool> supervisor_parked_{false};
@@ -118,11 +120,11 @@ class RoleOffer final : public HandlerScope {
     retaken_ = true;
     return true;
   }
-  // Gives the role to whoever wants it.
-  void Release() {
+  // Gives the role to whoever wants it. False where no thread is free to run handlers.
+  bool Release() {
     offered_ = yielded_ = true;
     pool_.role().Release();
-    pool_.FillReader();
+    return pool_.FillReader();
   }
   // Whether the handler has had the role meanwhile, and may have read.
   bool retaken() const { return retaken_; }

@@ -454,10 +454,123 @@ TEST_P(StreamTest, DeadlineReachesNestedCalls) {
   sidecall::ClientContext context;
   context.set_timeout(absl::Milliseconds(20));
   SleepRequest request;
-  request.set_gate("nested deadline");
+  request.set_gate("nested-deadline");
   EchoMessage reply;
   EXPECT_TRUE(HasCode(stub.SleepNested(&context, request, &reply), absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(server().AwaitCancels("nested-deadline", 1)) << "the nested call's handler knows";
   EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST(NestedContextTest, TheEarlierDeadlineCounts) {
+  sidecall::ServerContext parent;
+  const sidecall::PeerIdentity peer;
+  constexpr int64_t kParents = int64_t{1} << 60;
+  parent.Start(peer, kParents);
+  const auto nested = sidecall::ClientContext::FromServerContext(parent);
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  nested->set_timeout(absl::Hours(1));
+  EXPECT_LT(nested->deadline_nanos(), kParents);
+  nested->set_timeout(absl::InfiniteDuration());
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  nested->set_deadline(absl::InfiniteFuture());
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  parent.MarkCancelled();
+  EXPECT_TRUE(nested->cancelled());
+  EXPECT_TRUE(sidecall::ClientContext::FromServerContext(parent)->cancelled()) << "and one that comes late";
+}
+
+// Nobody is inside of the stream: the server learns of it all the same.
+TEST_P(StreamTest, CancelOfAnIdleStream) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "idle");
+  const auto stream = stub.BidirectionalStream(&context);
+  EchoMessage reply;
+  ASSERT_TRUE(stream->Write(MessageOf(1)));
+  ASSERT_TRUE(stream->Read(&reply));
+  context.TryCancel();
+  EXPECT_TRUE(server().AwaitCancels("idle", 1));
+  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
+}
+
+TEST_P(StreamTest, CancelBeforeTheStartOfEachKind) {
+  const TestService::Stub stub = NewStub();
+  PatientContext contexts[3];
+  for (PatientContext& context : contexts) context.TryCancel();
+  StreamSummary summary;
+  EchoMessage message;
+  const auto writer = stub.ClientStream(&contexts[0], &summary);
+  EXPECT_FALSE(writer->Write(message));
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+  const auto reader = stub.ServerStream(&contexts[1], StreamRequest());
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
+  const auto both = stub.BidirectionalStream(&contexts[2]);
+  EXPECT_FALSE(both->Read(&message));
+  EXPECT_TRUE(HasCode(both->Finish(), absl::StatusCode::kCancelled));
+}
+
+TEST_P(StreamTest, CancelOfAServerStreamingCallAndOfABlockedWrite) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "reading");
+  StreamRequest request;
+  request.set_count(100000);
+  request.set_size(1000);
+  const auto reader = stub.ServerStream(&context, request);
+  EchoMessage message;
+  ASSERT_TRUE(reader->Read(&message));
+  context.TryCancel();
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
+  EXPECT_TRUE(server().AwaitCancels("reading", 1)) << "its handler had no window left";
+
+  PatientContext blocked_context;
+  blocked_context.AddMetadata("gate", "blocked");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&blocked_context, &summary);
+  std::thread canceller([&] {
+    EXPECT_TRUE(server().AwaitArrivals("blocked", 1));
+    blocked_context.TryCancel();
+  });
+  while (writer->Write(MessageOf(1, 10000))) {
+  }
+  canceller.join();
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+}
+
+// With small messages the window lasts for long: a writer looks now and then all the same.
+TEST_P(StreamTest, SlowWriterLearnsOfTheEnd) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-after", "0");
+  context.AddMetadata("code", "9");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&context, &summary);
+  int written = 0;
+  // What is waited for is the time itself: a tick of the clock by which a writer looks.
+  for (; written < 100 && writer->Write(MessageOf(written)); written++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_LT(written, 100);
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kFailedPrecondition));
+}
+
+// gRPC allows it, and so it must not break: what is not read by then is dropped.
+TEST_P(StreamTest, FinishBesideARead) {
+  const TestService::Stub stub = NewStub();
+  for (int round = 0; round < Scaled(200); round++) {
+    PatientContext context;
+    const auto stream = stub.BidirectionalStream(&context);
+    std::thread reader([&] {
+      EchoMessage message;
+      for (int read = 0; stream->Read(&message); read++) EXPECT_TRUE(IsMessage(message, read));
+    });
+    for (int i = 0; i < 10; i++) EXPECT_TRUE(stream->Write(MessageOf(i)));
+    const absl::Status status = stream->Finish();
+    EXPECT_TRUE(status.ok()) << status;
+    reader.join();
+  }
 }
 
 TEST_P(StreamTest, DestroyedStreamIsCancelled) {

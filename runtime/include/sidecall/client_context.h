@@ -9,6 +9,7 @@
 #define SIDECALL_CLIENT_CONTEXT_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -29,8 +30,8 @@ class ClientContext {
   static constexpr int64_t kNoDeadline = 0;
   static constexpr int64_t kPassedDeadline = 1;
 
-  // For a call that a handler makes on behalf of the one that it serves: its deadline is taken over, and when
-  // it is cancelled, so is this.
+  // For a call that a handler makes on behalf of the one that it serves: its deadline is taken over, where an
+  // own one is not earlier, and when it is cancelled, so is this.
   static std::unique_ptr<ClientContext> FromServerContext(const ServerContext& server_context);
 
   ClientContext() = default;
@@ -43,6 +44,9 @@ class ClientContext {
   // The call ends with DEADLINE_EXCEEDED at that moment. The wall clock is read here, once: should it jump
   // afterwards, the deadline does not. absl::InfiniteFuture() means none, which is the default.
   void set_deadline(absl::Time deadline);
+  void set_deadline(std::chrono::system_clock::time_point deadline) {
+    set_deadline(absl::FromChrono(deadline));
+  }
   // The same, counted from now.
   void set_timeout(absl::Duration timeout);
 
@@ -58,7 +62,8 @@ class ClientContext {
   // Sent with the call. Must not be called once the call has started.
   void AddMetadata(std::string_view key, std::string_view value) { metadata_.Add(key, value); }
 
-  // What the server sent before its first message, and with its status. Filled when the call has ended.
+  // What the server sent before its first message, and with its status. Filled when the call has ended; the
+  // first of a stream when a message was read, or WaitForInitialMetadata has returned.
   const Metadata& server_initial_metadata() const { return server_initial_metadata_; }
   const Metadata& server_trailing_metadata() const { return server_trailing_metadata_; }
 
@@ -90,7 +95,10 @@ class ClientContext {
   void set_peer(const PeerIdentity& peer) { peer_ = peer; }
 
  private:
+  void LimitDeadline(int64_t deadline_nanos);
+
   int64_t deadline_nanos_ = kNoDeadline;
+  int64_t parents_deadline_nanos_ = kNoDeadline;  // of the call on whose behalf this one is made
   bool wait_for_ready_ = false;
   std::atomic<bool> cancelled_{false};
   std::mutex wakers_mutex_;

@@ -32,23 +32,24 @@ struct ServerOptions {
   size_t max_receive_message_bytes = 4u << 20;
   // Calls that one connection may have open, handlers still running after a cancel included.
   size_t max_calls_per_connection = 1024;
-  // Threads that may run handlers at once. They are made as handlers turn out to block. Where as many
-  // handlers all wait for calls to their own server, nobody is left to serve those: set a deadline on such
-  // calls.
-  size_t max_handler_threads = 256;
+  // Threads that may run handlers at once, of which a streaming handler holds one for as long as it runs.
+  // They are made as handlers turn out to block. Where all are in handlers, further calls wait for one to
+  // end.
+  size_t max_handler_threads = 4096;
   // How the server waits for requests.
   Polling polling = DefaultPolling();
 };
 
 class Server {
  public:
-  // Shuts down, and waits for handlers that still run.
+  // Shuts down without grace: cancels the calls in flight, and waits for their handlers.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   // No new calls (they get UNAVAILABLE); those in flight may finish until `grace` has passed, then they are
-  // cancelled. Returns when every call has been answered or cancelled. Idempotent.
+  // cancelled. Returns when the last handler has: one that never looks whether it is cancelled keeps it
+  // waiting. Not to be called in a handler. Idempotent.
   void Shutdown(absl::Duration grace = absl::InfiniteDuration());
 
   // Blocks until another thread has shut the server down.

@@ -49,7 +49,7 @@ class ServerContext {
   // -- For the runtime --------------------------------------------------------------------------------------
   // `peer` must outlive this object; `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
   void Start(const PeerIdentity& peer, int64_t deadline_nanos);
-  void Cancel();
+  void MarkCancelled();
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
   int64_t deadline_nanos() const { return deadline_nanos_; }
   // What calls that the handler makes are to join.

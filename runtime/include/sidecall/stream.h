@@ -5,8 +5,9 @@
 //   absl::Status status = reader->Finish();
 //
 // Every function blocks until it is done or the call has ended. A client's stream that is destroyed before
-// Finish is cancelled; the context must outlive it. A handler's lives as long as the handler runs.
-// Thread-safety: one thread reads, one writes; Finish comes after both.
+// Finish is cancelled; the context must outlive it. A handler's lives as long as the handler runs, and holds
+// a thread of the server until then. Thread-safety: one thread reads, one writes; Finish comes after both.
+// Where a Read is under way all the same, Finish waits for it, and drops what nobody has read.
 #ifndef SIDECALL_STREAM_H_
 #define SIDECALL_STREAM_H_
 
@@ -58,6 +59,8 @@ class ClientWriter final {
       : channel_(std::move(channel)), reply_(reply) {
     stream_ = channel_->engine().StartStream(method, context, nullptr, &reply_);
   }
+  ClientWriter(const ClientWriter&) = delete;  // The call knows where its reply goes.
+  ClientWriter& operator=(const ClientWriter&) = delete;
 
   void WaitForInitialMetadata() { stream_->WaitForInitialMetadata(); }
   // False when the call has ended; Finish then says how.
