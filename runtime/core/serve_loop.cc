@@ -57,6 +57,7 @@ absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
 // ----------------------------------------------------------------------------------------------
 
 WorkerPool::Loop::Ended ServeLoop::RunAsReader() {
+  role_promised_.store(false, std::memory_order_seq_cst);
   // Calls that were read before the role changed hands come first: their requests lie in the connections'
   // memory.
   if (RunCalls() == Ran::kRoleLost) return Ended::kRoleLost;
@@ -160,7 +161,8 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
   for (;;) {
     if (done()) return true;
     if (pool_.stopping()) return false;
-    if (offer != nullptr ? offer->Retake() : pool_.role().TryTake()) {
+    if (!role_promised_.load(std::memory_order_seq_cst) &&
+        (offer != nullptr ? offer->Retake() : pool_.role().TryTake())) {
       // No other handler runs inside of this one: what is read for them is another thread's.
       if (!HasRunnable()) ReadFor(reading_into, deadline_nanos, done);
       GiveRoleBack(offer);
@@ -177,8 +179,10 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
 // After ReadFor. `offer`: that of this thread's handler, null where it runs none.
 void ServeLoop::GiveRoleBack(RoleOffer* offer) {
   while (HasRunnable()) {
+    role_promised_.store(true, std::memory_order_seq_cst);
     const bool runs = offer != nullptr ? offer->Release() : (pool_.role().Release(), pool_.FillReader());
     if (runs) return;
+    role_promised_.store(false, std::memory_order_seq_cst);
     // All threads are in handlers, perhaps for good: who waits here had better read on, and the calls be told
     // so.
     if (!(offer != nullptr ? offer->Retake() : pool_.role().TryTake())) return;
@@ -222,7 +226,8 @@ void ServeLoop::SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::Fu
     waiter_count_.store(waiters_.size(), std::memory_order_relaxed);
   }
   sleeper.Announce();
-  if (!done() && !pool_.stopping() && !pool_.role().IsFree()) sleeper.Sleep(deadline_nanos);
+  const bool somebody_reads = !pool_.role().IsFree() || role_promised_.load(std::memory_order_seq_cst);
+  if (!done() && !pool_.stopping() && somebody_reads) sleeper.Sleep(deadline_nanos);
   sleeper.Cancel();
   {
     const std::lock_guard lock(mutex_);

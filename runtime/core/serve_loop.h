@@ -131,6 +131,9 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool drained_ = false;
   std::vector<Sleeper*> waiters_;  // handlers that wait for their stream without the role
   std::atomic<size_t> waiter_count_{0};
+  // Calls were read by a handler that waits, and a worker is on its way to run them: the free role is that
+  // worker's.
+  std::atomic<bool> role_promised_{false};
 
   WorkerPool pool_;  // last: its threads use all of the above
 };

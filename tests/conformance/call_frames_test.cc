@@ -432,6 +432,70 @@ TEST_P(FramesTest, MessageBehindTheLast) {
   EXPECT_TRUE(Ends(StreamStart(1 << 16) + bytes_of_no_section, Streaming()));
 }
 
+// The message in a START costs no window: what the window allows may follow, whether or not it was there.
+TEST_P(FramesTest, FirstMessageInStartCostsNoWindow) {
+  const std::string payload(100000, 'x');
+  EchoMessage message;
+  message.set_payload(payload);
+  const std::string bytes = message.SerializeAsString();
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(Streaming()));
+  std::string head;
+  sidecall::AppendMethodName(head, "conformance.TestService/ClientStream");
+  sidecall::Metadata metadata;
+  metadata.Add("gate", "first");
+  sidecall::AppendMetadata(head, metadata);
+  constexpr uint8_t kFlags = FrameFlags::kMethodName | FrameFlags::kMetadata | FrameFlags::kMessage;
+  peer.SendBytes(FrameOf(FrameType::kStart, kFlags, 1 << 16, head + bytes));
+  for (const int half_close : {0, 0, +FrameFlags::kHalfClose}) {
+    const auto flags = static_cast<uint8_t>(FrameFlags::kMessage | half_close);
+    peer.SendBytes(FrameOf(FrameType::kMessage, flags, 1 << 16, bytes));
+  }
+  EXPECT_TRUE(Serves(peer, 1 << 16 | 1)) << "all of it was read, and nothing wrong with it";
+  server_->OpenGate("first");
+  for (;;) {
+    const auto frame = peer.ReceiveFrame();
+    ASSERT_TRUE(frame.has_value());
+    if (frame->header.type == FrameType::kWindow) continue;
+    EXPECT_EQ(frame->header.type, FrameType::kEnd);
+    EXPECT_EQ(frame->header.code, 0u);
+    break;
+  }
+}
+
+TEST_P(FramesTest, WindowInAHelloThatCannotBe) {
+  sidecall::Hello hello = RawPeer::Greeting();
+  hello.initial_window = 1u << 31;
+  RawPeer peer(path());
+  (void)peer.SayHello(hello);
+  EXPECT_TRUE(peer.HangsUp());
+}
+
+// A peer that gives all the window there is and reads nothing: the handler is held up, not the server's
+// memory.
+TEST_P(FramesTest, HugeWindowAndNobodyReads) {
+  sidecall::Hello hello = RawPeer::Greeting();
+  hello.initial_window = std::numeric_limits<int32_t>::max();
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(hello));
+  StreamRequest request;
+  request.set_count(1000000);
+  request.set_size(1000);
+  request.set_name("hog");
+  peer.SendBytes(
+      RawPeer::Start(1 << 16, "conformance.TestService/ServerStream", request.SerializeAsString()));
+  // It stops: the same count, many calls in a row.
+  uint64_t written = 0;
+  for (int same = 0; same < 2000; same++) {
+    StreamSummary summary;
+    PatientContext context;
+    ASSERT_TRUE(stub_->Progress(&context, request, &summary).ok());
+    if (summary.messages() != written) same = 0;
+    written = summary.messages();
+    ASSERT_LT(written, 20000u) << "20 MB that nobody reads";
+  }
+}
+
 // Its stream fails, and the connection lives on.
 TEST_P(FramesTest, MessageThatCannotBeParsed) {
   RawPeer peer(path());

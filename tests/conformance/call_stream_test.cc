@@ -704,5 +704,144 @@ TEST_P(StreamTest, ManyOpenStreamsOfOneThread) {
   for (const auto& stream : streams) EXPECT_TRUE(stream->Finish().ok());
 }
 
+// The end and its metadata are one: who is woken by it finds all of it, whoever has read it.
+TEST_P(StreamTest, InitialMetadataIsWholeWhenTheStreamEnds) {
+  const TestService::Stub stub = NewStub();
+  PatientContext idle_context;
+  const auto idle = stub.BidirectionalStream(&idle_context);
+  EchoMessage message;
+  ASSERT_TRUE(idle->Write(message));
+  ASSERT_TRUE(idle->Read(&message));
+  std::thread reader([&] { EXPECT_FALSE(idle->Read(&message)); });  // Reads for all.
+  for (int i = 0; i < Scaled(300); i++) {
+    PatientContext context;
+    constexpr size_t kEntries = 2000;
+    for (size_t entry = 0; entry < kEntries; entry++) context.AddMetadata("initial-k", "v");
+    const auto stream = stub.ServerStream(&context, StreamRequest());
+    stream->WaitForInitialMetadata();
+    EXPECT_EQ(context.server_initial_metadata().size(), kEntries);
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  idle_context.TryCancel();
+  reader.join();
+  EXPECT_TRUE(HasCode(idle->Finish(), absl::StatusCode::kCancelled));
+}
+
+// More than the smallest ring holds, from several threads, while another one reads for all: whoever waits for
+// room is woken, whoever makes it.
+TEST_P(StreamTest, WritersThatWaitForRoom) {
+  const TestService::Stub stub = NewStub();
+  PatientContext idle_context;
+  const auto idle = stub.BidirectionalStream(&idle_context);
+  EchoMessage message;
+  ASSERT_TRUE(idle->Write(message));
+  ASSERT_TRUE(idle->Read(&message));
+  std::thread reads_for_all([&] { EXPECT_FALSE(idle->Read(&message)); });
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < 4; thread++) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < Scaled(10); round++) {
+        PatientContext context;
+        const auto stream = stub.BidirectionalStream(&context);
+        std::thread reader([&] {
+          EchoMessage ignored;
+          while (stream->Read(&ignored)) {
+          }
+        });
+        for (int i = 0; i < 40; i++) {
+          EXPECT_TRUE(stream->Write(MessageOf(i), sidecall::WriteOptions().set_buffer_hint()));
+          EXPECT_TRUE(stream->Write(MessageOf(i, 20000)));
+        }
+        EXPECT_TRUE(stream->WritesDone());
+        reader.join();
+        const absl::Status status = stream->Finish();
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  idle_context.TryCancel();
+  reads_for_all.join();
+  EXPECT_TRUE(HasCode(idle->Finish(), absl::StatusCode::kCancelled));
+}
+
+class StreamThreadsTest : public CallTest {};
+SIDECALL_OVER_ALL_TRANSPORTS(StreamThreadsTest);
+
+// Handlers that wait hold all threads: a further call is told so, and theirs go on.
+TEST_P(StreamThreadsTest, CallThatNoThreadIsLeftFor) {
+  sidecall::ServerOptions options;
+  options.max_handler_threads = 2;
+  StartServer(options);
+  const TestService::Stub stub = NewStub();
+  PatientContext contexts[2];
+  std::vector<std::unique_ptr<sidecall::ClientReaderWriter<EchoMessage, EchoMessage>>> streams;
+  EchoMessage message;
+  for (PatientContext& context : contexts) {
+    streams.push_back(stub.BidirectionalStream(&context));
+    ASSERT_TRUE(streams.back()->Write(message));
+    ASSERT_TRUE(streams.back()->Read(&message));
+  }
+  PatientContext context;
+  const absl::Status refused = NewStub().Echo(&context, message, &message);
+  EXPECT_TRUE(HasCode(refused, absl::StatusCode::kResourceExhausted));
+  EXPECT_TRUE(Says(refused, "max_handler_threads"));
+  EXPECT_TRUE(sidecall::IsNotSent(refused));
+  for (const auto& stream : streams) {
+    EXPECT_TRUE(stream->Write(message));
+    EXPECT_TRUE(stream->Read(&message));
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  EXPECT_TRUE(Echoes(stub, 1)) << "now there are threads";
+}
+
+// One thread of a handler reads, another writes; the one that the server gave it waits for both.
+class TwoThreadsService final : public TestService::Service {
+  absl::Status BidirectionalStream(sidecall::ServerContext*,
+                                   sidecall::ServerReaderWriter<EchoMessage, EchoMessage>* stream) override {
+    int64_t read = 0;
+    std::thread reader([&] {
+      for (EchoMessage message; stream->Read(&message);) read++;
+    });
+    std::thread writer([&] {
+      for (int i = 0; i < 100; i++) EXPECT_TRUE(stream->Write(MessageOf(i, 10000)));
+    });
+    reader.join();
+    writer.join();
+    stream->Write(MessageOf(read));
+    return absl::OkStatus();
+  }
+};
+
+TEST(StreamHandlerTest, HasThreadsOfItsOwn) {
+  for (const size_t threads : {1, 10}) {
+    const TempDir directory;
+    const std::string address = "shm:" + directory.path() + "/server";
+    TwoThreadsService service;
+    sidecall::ServerOptions options;
+    options.max_handler_threads = threads;
+    auto server = sidecall::ServerBuilder()
+                      .AddAddress(address)
+                      .RegisterService(&service)
+                      .SetOptions(options)
+                      .BuildAndStart();
+    ASSERT_TRUE(server.ok()) << server.status();
+    const TestService::Stub stub(sidecall::CreateChannel(address));
+    PatientContext context;
+    const auto stream = stub.BidirectionalStream(&context);
+    for (int i = 0; i < 50; i++) EXPECT_TRUE(stream->Write(MessageOf(i)));
+    EXPECT_TRUE(stream->WritesDone());
+    EchoMessage message;
+    for (int i = 0; i < 100; i++) {
+      ASSERT_TRUE(stream->Read(&message));
+      EXPECT_TRUE(IsMessage(message, i, 10000));
+    }
+    ASSERT_TRUE(stream->Read(&message));
+    EXPECT_EQ(message.number(), 50) << "all were read";
+    EXPECT_FALSE(stream->Read(&message));
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+}
+
 }  // namespace
 }  // namespace conformance
