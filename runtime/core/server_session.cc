@@ -146,7 +146,8 @@ void ServerSession::GoAway() {
 }
 
 void ServerSession::SayLast() {
-  if (greeted_ && !closed_) SendControl(FrameType::kGoAway, 0, starts_ + 1);
+  // Also to one whose hello was not read: it may have begun calls by now.
+  if (!closed_) SendControl(FrameType::kGoAway, 0, starts_ + 1);
 }
 
 void ServerSession::CancelCalls() {

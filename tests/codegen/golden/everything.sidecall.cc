@@ -16,21 +16,20 @@ namespace golden::v1 {
 namespace {
 namespace Greeter_methods_ {
 
-constinit const ::sidecall::internal::Method SayHello("golden.v1.Greeter/SayHello",
-                                                      ::sidecall::internal::MethodKind::kUnary);
-constinit const ::sidecall::internal::Method Collect("golden.v1.Greeter/Collect",
-                                                     ::sidecall::internal::MethodKind::kClientStreaming);
-constinit const ::sidecall::internal::Method Watch("golden.v1.Greeter/Watch",
-                                                   ::sidecall::internal::MethodKind::kServerStreaming);
-constinit const ::sidecall::internal::Method Chat("golden.v1.Greeter/Chat",
-                                                  ::sidecall::internal::MethodKind::kBidirectionalStreaming);
-constinit const ::sidecall::internal::Method Old("golden.v1.Greeter/Old",
-                                                 ::sidecall::internal::MethodKind::kUnary);
-constinit const ::sidecall::internal::Method delete_("golden.v1.Greeter/delete",
-                                                     ::sidecall::internal::MethodKind::kUnary);
+constinit const ::sidecall::internal::Method SayHello(
+    "golden.v1.Greeter/SayHello", ::sidecall::internal::MethodKind::kUnary);
+constinit const ::sidecall::internal::Method Collect(
+    "golden.v1.Greeter/Collect", ::sidecall::internal::MethodKind::kClientStreaming);
+constinit const ::sidecall::internal::Method Watch(
+    "golden.v1.Greeter/Watch", ::sidecall::internal::MethodKind::kServerStreaming);
+constinit const ::sidecall::internal::Method Chat(
+    "golden.v1.Greeter/Chat", ::sidecall::internal::MethodKind::kBidirectionalStreaming);
+constinit const ::sidecall::internal::Method Old(
+    "golden.v1.Greeter/Old", ::sidecall::internal::MethodKind::kUnary);
+constinit const ::sidecall::internal::Method delete_(
+    "golden.v1.Greeter/delete", ::sidecall::internal::MethodKind::kUnary);
 constinit const ::sidecall::internal::Method AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
-    "golden.v1.Greeter/AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine",
-    ::sidecall::internal::MethodKind::kUnary);
+    "golden.v1.Greeter/AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine", ::sidecall::internal::MethodKind::kUnary);
 
 }  // namespace Greeter_methods_
 }  // namespace
@@ -41,37 +40,39 @@ Greeter::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
   return ::std::make_unique<Stub>(::std::move(channel));
 }
 
-::absl::Status Greeter::Stub::SayHello(::sidecall::ClientContext* context,
-                                       const ::golden::v1::Request& request,
-                                       ::golden::v1::Reply* reply) const {
+::absl::Status Greeter::Stub::SayHello(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
   return ::sidecall::internal::CallUnary(*channel_, Greeter_methods_::SayHello, context, request, reply);
 }
 
-::absl::StatusOr<::golden::v1::Reply> Greeter::Stub::SayHello(const ::golden::v1::Request& request) const {
+::absl::StatusOr<::golden::v1::Reply> Greeter::Stub::SayHello(
+    const ::golden::v1::Request& request) const {
   return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Greeter_methods_::SayHello, request);
 }
 
 ::std::unique_ptr<::sidecall::ClientWriter<::golden::v1::Request>> Greeter::Stub::Collect(
-    ::sidecall::ClientContext* context, ::golden::v1::Reply* reply) const {
-  return ::std::make_unique<::sidecall::ClientWriter<::golden::v1::Request>>(
-      channel_, Greeter_methods_::Collect, *context, *reply);
+    ::sidecall::ClientContext* context,
+    ::golden::v1::Reply* reply) const {
+  return ::std::make_unique<::sidecall::ClientWriter<::golden::v1::Request>>(channel_, Greeter_methods_::Collect, *context, *reply);
 }
 
 ::std::unique_ptr<::sidecall::ClientReader<::golden::v1::Imported>> Greeter::Stub::Watch(
-    ::sidecall::ClientContext* context, const ::golden::v1::Request_Nested& request) const {
-  return ::std::make_unique<::sidecall::ClientReader<::golden::v1::Imported>>(
-      channel_, Greeter_methods_::Watch, *context, request);
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request_Nested& request) const {
+  return ::std::make_unique<::sidecall::ClientReader<::golden::v1::Imported>>(channel_, Greeter_methods_::Watch, *context, request);
 }
 
-::std::unique_ptr<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>>
-Greeter::Stub::Chat(::sidecall::ClientContext* context) const {
-  return ::std::make_unique<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>>(
-      channel_, Greeter_methods_::Chat, *context);
+::std::unique_ptr<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>> Greeter::Stub::Chat(
+    ::sidecall::ClientContext* context) const {
+  return ::std::make_unique<::sidecall::ClientReaderWriter<::golden::v1::Request, ::golden::v1::Reply>>(channel_, Greeter_methods_::Chat, *context);
 }
 
-::absl::Status Greeter::Stub::Old(::sidecall::ClientContext* context,
-                                  const ::google::protobuf::Empty& request,
-                                  ::golden::v1::ReExported* reply) const {
+::absl::Status Greeter::Stub::Old(
+    ::sidecall::ClientContext* context,
+    const ::google::protobuf::Empty& request,
+    ::golden::v1::ReExported* reply) const {
   return ::sidecall::internal::CallUnary(*channel_, Greeter_methods_::Old, context, request, reply);
 }
 
@@ -80,59 +81,47 @@ Greeter::Stub::Chat(::sidecall::ClientContext* context) const {
   return ::sidecall::internal::CallUnary<::golden::v1::ReExported>(*channel_, Greeter_methods_::Old, request);
 }
 
-::absl::Status Greeter::Stub::delete_(::sidecall::ClientContext* context,
-                                      const ::golden::v1::Request& request,
-                                      ::golden::v1::Reply* reply) const {
+::absl::Status Greeter::Stub::delete_(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
   return ::sidecall::internal::CallUnary(*channel_, Greeter_methods_::delete_, context, request, reply);
 }
 
-::absl::StatusOr<::golden::v1::Reply> Greeter::Stub::delete_(const ::golden::v1::Request& request) const {
+::absl::StatusOr<::golden::v1::Reply> Greeter::Stub::delete_(
+    const ::golden::v1::Request& request) const {
   return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Greeter_methods_::delete_, request);
 }
 
 ::absl::Status Greeter::Stub::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
-    ::sidecall::ClientContext* context, const ::golden::v1::Request& request,
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
     ::golden::v1::Reply* reply) const {
-  return ::sidecall::internal::CallUnary(
-      *channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, context,
-      request, reply);
+  return ::sidecall::internal::CallUnary(*channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, context, request, reply);
 }
 
-::absl::StatusOr<::golden::v1::Reply>
-Greeter::Stub::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
+::absl::StatusOr<::golden::v1::Reply> Greeter::Stub::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
     const ::golden::v1::Request& request) const {
-  return ::sidecall::internal::CallUnary<::golden::v1::Reply>(
-      *channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, request);
+  return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, request);
 }
 
 namespace {
 
 constexpr ::sidecall::Service::MethodEntry Greeter_entries_[] = {
     {&Greeter_methods_::SayHello,
-     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request,
-                                        ::golden::v1::Reply, &::golden::v1::Greeter::Service::SayHello>},
+     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::SayHello>},
     {&Greeter_methods_::Collect,
-     &::sidecall::internal::HandleClientStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request,
-                                                  ::golden::v1::Reply,
-                                                  &::golden::v1::Greeter::Service::Collect>},
+     &::sidecall::internal::HandleClientStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::Collect>},
     {&Greeter_methods_::Watch,
-     &::sidecall::internal::HandleServerStreaming<::golden::v1::Greeter::Service,
-                                                  ::golden::v1::Request_Nested, ::golden::v1::Imported,
-                                                  &::golden::v1::Greeter::Service::Watch>},
+     &::sidecall::internal::HandleServerStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request_Nested, ::golden::v1::Imported, &::golden::v1::Greeter::Service::Watch>},
     {&Greeter_methods_::Chat,
-     &::sidecall::internal::HandleBidirectionalStreaming<::golden::v1::Greeter::Service,
-                                                         ::golden::v1::Request, ::golden::v1::Reply,
-                                                         &::golden::v1::Greeter::Service::Chat>},
+     &::sidecall::internal::HandleBidirectionalStreaming<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::Chat>},
     {&Greeter_methods_::Old,
-     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::google::protobuf::Empty,
-                                        ::golden::v1::ReExported, &::golden::v1::Greeter::Service::Old>},
+     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::google::protobuf::Empty, ::golden::v1::ReExported, &::golden::v1::Greeter::Service::Old>},
     {&Greeter_methods_::delete_,
-     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request,
-                                        ::golden::v1::Reply, &::golden::v1::Greeter::Service::delete_>},
+     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::delete_>},
     {&Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine,
-     &::sidecall::internal::HandleUnary<
-         ::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply,
-         &::golden::v1::Greeter::Service::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine>},
+     &::sidecall::internal::HandleUnary<::golden::v1::Greeter::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Greeter::Service::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine>},
 };
 
 }  // namespace
@@ -140,23 +129,26 @@ constexpr ::sidecall::Service::MethodEntry Greeter_entries_[] = {
 Greeter::Service::Service()
     : ::sidecall::Service(::golden::v1::Greeter::kServiceName, ::golden::v1::Greeter_entries_) {}
 
-::absl::Status Greeter::Service::SayHello(::sidecall::ServerContext* /*context*/,
-                                          const ::golden::v1::Request* /*request*/,
-                                          ::golden::v1::Reply* /*reply*/) {
+::absl::Status Greeter::Service::SayHello(
+    ::sidecall::ServerContext* /*context*/,
+    const ::golden::v1::Request* /*request*/,
+    ::golden::v1::Reply* /*reply*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Greeter/SayHello is not implemented: the server's class does not override SayHello.");
 }
 
-::absl::Status Greeter::Service::Collect(::sidecall::ServerContext* /*context*/,
-                                         ::sidecall::ServerReader<::golden::v1::Request>* /*reader*/,
-                                         ::golden::v1::Reply* /*reply*/) {
+::absl::Status Greeter::Service::Collect(
+    ::sidecall::ServerContext* /*context*/,
+    ::sidecall::ServerReader<::golden::v1::Request>* /*reader*/,
+    ::golden::v1::Reply* /*reply*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Greeter/Collect is not implemented: the server's class does not override Collect.");
 }
 
-::absl::Status Greeter::Service::Watch(::sidecall::ServerContext* /*context*/,
-                                       const ::golden::v1::Request_Nested* /*request*/,
-                                       ::sidecall::ServerWriter<::golden::v1::Imported>* /*writer*/) {
+::absl::Status Greeter::Service::Watch(
+    ::sidecall::ServerContext* /*context*/,
+    const ::golden::v1::Request_Nested* /*request*/,
+    ::sidecall::ServerWriter<::golden::v1::Imported>* /*writer*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Greeter/Watch is not implemented: the server's class does not override Watch.");
 }
@@ -168,26 +160,28 @@ Greeter::Service::Service()
       "golden.v1.Greeter/Chat is not implemented: the server's class does not override Chat.");
 }
 
-::absl::Status Greeter::Service::Old(::sidecall::ServerContext* /*context*/,
-                                     const ::google::protobuf::Empty* /*request*/,
-                                     ::golden::v1::ReExported* /*reply*/) {
+::absl::Status Greeter::Service::Old(
+    ::sidecall::ServerContext* /*context*/,
+    const ::google::protobuf::Empty* /*request*/,
+    ::golden::v1::ReExported* /*reply*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Greeter/Old is not implemented: the server's class does not override Old.");
 }
 
-::absl::Status Greeter::Service::delete_(::sidecall::ServerContext* /*context*/,
-                                         const ::golden::v1::Request* /*request*/,
-                                         ::golden::v1::Reply* /*reply*/) {
+::absl::Status Greeter::Service::delete_(
+    ::sidecall::ServerContext* /*context*/,
+    const ::golden::v1::Request* /*request*/,
+    ::golden::v1::Reply* /*reply*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Greeter/delete is not implemented: the server's class does not override delete_.");
 }
 
 ::absl::Status Greeter::Service::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
-    ::sidecall::ServerContext* /*context*/, const ::golden::v1::Request* /*request*/,
+    ::sidecall::ServerContext* /*context*/,
+    const ::golden::v1::Request* /*request*/,
     ::golden::v1::Reply* /*reply*/) {
   return ::absl::UnimplementedError(
-      "golden.v1.Greeter/AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine is not implemented: the "
-      "server's class does not override AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine.");
+      "golden.v1.Greeter/AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine is not implemented: the server's class does not override AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine.");
 }
 
 Empty::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(::std::move(channel)) {}
@@ -201,8 +195,8 @@ Empty::Service::Service() : ::sidecall::Service(::golden::v1::Empty::kServiceNam
 namespace {
 namespace Retired_methods_ {
 
-constinit const ::sidecall::internal::Method Get("golden.v1.Retired/Get",
-                                                 ::sidecall::internal::MethodKind::kUnary);
+constinit const ::sidecall::internal::Method Get(
+    "golden.v1.Retired/Get", ::sidecall::internal::MethodKind::kUnary);
 
 }  // namespace Retired_methods_
 }  // namespace
@@ -213,12 +207,15 @@ Retired::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
   return ::std::make_unique<Stub>(::std::move(channel));
 }
 
-::absl::Status Retired::Stub::Get(::sidecall::ClientContext* context, const ::golden::v1::Request& request,
-                                  ::golden::v1::Reply* reply) const {
+::absl::Status Retired::Stub::Get(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
   return ::sidecall::internal::CallUnary(*channel_, Retired_methods_::Get, context, request, reply);
 }
 
-::absl::StatusOr<::golden::v1::Reply> Retired::Stub::Get(const ::golden::v1::Request& request) const {
+::absl::StatusOr<::golden::v1::Reply> Retired::Stub::Get(
+    const ::golden::v1::Request& request) const {
   return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Retired_methods_::Get, request);
 }
 
@@ -226,8 +223,7 @@ namespace {
 
 constexpr ::sidecall::Service::MethodEntry Retired_entries_[] = {
     {&Retired_methods_::Get,
-     &::sidecall::internal::HandleUnary<::golden::v1::Retired::Service, ::golden::v1::Request,
-                                        ::golden::v1::Reply, &::golden::v1::Retired::Service::Get>},
+     &::sidecall::internal::HandleUnary<::golden::v1::Retired::Service, ::golden::v1::Request, ::golden::v1::Reply, &::golden::v1::Retired::Service::Get>},
 };
 
 }  // namespace
@@ -235,9 +231,10 @@ constexpr ::sidecall::Service::MethodEntry Retired_entries_[] = {
 Retired::Service::Service()
     : ::sidecall::Service(::golden::v1::Retired::kServiceName, ::golden::v1::Retired_entries_) {}
 
-::absl::Status Retired::Service::Get(::sidecall::ServerContext* /*context*/,
-                                     const ::golden::v1::Request* /*request*/,
-                                     ::golden::v1::Reply* /*reply*/) {
+::absl::Status Retired::Service::Get(
+    ::sidecall::ServerContext* /*context*/,
+    const ::golden::v1::Request* /*request*/,
+    ::golden::v1::Reply* /*reply*/) {
   return ::absl::UnimplementedError(
       "golden.v1.Retired/Get is not implemented: the server's class does not override Get.");
 }

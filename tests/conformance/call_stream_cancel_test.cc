@@ -1,0 +1,278 @@
+// Streams, and calls of every kind, that are cancelled or too late.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "call_stream_fixture.h"
+
+namespace conformance {
+namespace {
+
+class CancelTest : public StreamTest {};
+SIDECALL_OVER_ALL_TRANSPORTS(CancelTest);
+
+TEST_P(CancelTest, cancel_after_begin) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("gate", "cancel");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&context, &summary);
+  ASSERT_TRUE(server().AwaitArrivals("cancel", 1));
+  context.TryCancel();
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+  EXPECT_TRUE(server().AwaitCancels("cancel", 1));
+}
+
+TEST_P(CancelTest, cancel_after_first_response) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "cancel");
+  const auto stream = stub.BidirectionalStream(&context);
+  ASSERT_TRUE(stream->Write(MessageOf(1)));
+  EchoMessage reply;
+  ASSERT_TRUE(stream->Read(&reply));
+  context.TryCancel();
+  EXPECT_FALSE(stream->Write(MessageOf(2)));
+  EXPECT_FALSE(stream->Read(&reply));
+  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
+  EXPECT_TRUE(server().AwaitCancels("cancel", 1)) << "the handler's Read ends, and it goes on to its gate";
+}
+
+TEST_P(CancelTest, CancelWhileReading) {
+  const TestService::Stub stub = NewStub();
+  for (int i = 0; i < 20; i++) {
+    PatientContext context;
+    const auto stream = stub.BidirectionalStream(&context);
+    EchoMessage reply;
+    ASSERT_TRUE(stream->Write(MessageOf(1)));
+    ASSERT_TRUE(stream->Read(&reply));
+    std::thread canceller([&] { context.TryCancel(); });
+    EXPECT_FALSE(stream->Read(&reply));
+    canceller.join();
+    EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
+  }
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(CancelTest, CancelOfAUnaryCall) {
+  const TestService::Stub stub = NewStub();
+  PatientContext before;
+  before.TryCancel();
+  EchoMessage reply;
+  absl::Status status = stub.Echo(&before, MessageOf(1), &reply);
+  EXPECT_TRUE(HasCode(status, absl::StatusCode::kCancelled));
+  EXPECT_TRUE(sidecall::IsNotSent(status));
+
+  // Two that sleep: one reads for both, and both are reached.
+  PatientContext first_context;
+  PatientContext second_context;
+  SleepRequest request;
+  request.set_gate("unary");
+  absl::Status first;
+  absl::Status second;
+  std::thread first_thread([&] {
+    EchoMessage ignored;
+    first = stub.Sleep(&first_context, request, &ignored);
+  });
+  std::thread second_thread([&] {
+    EchoMessage ignored;
+    second = stub.Sleep(&second_context, request, &ignored);
+  });
+  EXPECT_TRUE(server().AwaitArrivals("unary", 2));
+  first_context.TryCancel();
+  first_thread.join();
+  EXPECT_TRUE(server().AwaitCancels("unary", 1));
+  second_context.TryCancel();
+  second_thread.join();
+  EXPECT_TRUE(server().AwaitCancels("unary", 2));
+  EXPECT_TRUE(HasCode(first, absl::StatusCode::kCancelled));
+  EXPECT_TRUE(HasCode(second, absl::StatusCode::kCancelled));
+  EXPECT_FALSE(sidecall::IsNotSent(first));
+  EXPECT_TRUE(Echoes(stub, 1));
+  first_context.TryCancel();  // It has ended: no effect.
+}
+
+TEST_P(CancelTest, CancelReachesNestedCalls) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  SleepRequest request;
+  request.set_gate("nested");
+  std::thread canceller([&] {
+    EXPECT_TRUE(server().AwaitArrivals("nested", 1));
+    context.TryCancel();
+  });
+  EchoMessage reply;
+  EXPECT_TRUE(HasCode(stub.SleepNested(&context, request, &reply), absl::StatusCode::kCancelled));
+  canceller.join();
+  EXPECT_TRUE(server().AwaitCancels("nested", 1)) << "the nested call's handler knows";
+}
+
+TEST_P(CancelTest, DeadlineReachesNestedCalls) {
+  const TestService::Stub stub = NewStub();
+  sidecall::ClientContext context;
+  context.set_timeout(absl::Milliseconds(20));
+  SleepRequest request;
+  request.set_gate("nested-deadline");
+  EchoMessage reply;
+  EXPECT_TRUE(HasCode(stub.SleepNested(&context, request, &reply), absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(server().AwaitCancels("nested-deadline", 1)) << "the nested call's handler knows";
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST(NestedContextTest, TheEarlierDeadlineCounts) {
+  sidecall::ServerContext parent;
+  const sidecall::PeerIdentity peer;
+  constexpr int64_t kParents = int64_t{1} << 60;
+  parent.Start(peer, kParents);
+  const auto nested = sidecall::ClientContext::FromServerContext(parent);
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  nested->set_timeout(absl::Hours(1));
+  EXPECT_LT(nested->deadline_nanos(), kParents);
+  nested->set_timeout(absl::InfiniteDuration());
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  nested->set_deadline(absl::InfiniteFuture());
+  EXPECT_EQ(nested->deadline_nanos(), kParents);
+  parent.MarkCancelled();
+  EXPECT_TRUE(nested->cancelled());
+  EXPECT_TRUE(sidecall::ClientContext::FromServerContext(parent)->cancelled()) << "and one that comes late";
+}
+
+// Nobody is inside of the stream: the server learns of it all the same.
+TEST_P(CancelTest, CancelOfAnIdleStream) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "idle");
+  const auto stream = stub.BidirectionalStream(&context);
+  EchoMessage reply;
+  ASSERT_TRUE(stream->Write(MessageOf(1)));
+  ASSERT_TRUE(stream->Read(&reply));
+  context.TryCancel();
+  EXPECT_TRUE(server().AwaitCancels("idle", 1));
+  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
+}
+
+TEST_P(CancelTest, CancelBeforeTheStartOfEachKind) {
+  const TestService::Stub stub = NewStub();
+  PatientContext contexts[3];
+  for (PatientContext& context : contexts) context.TryCancel();
+  StreamSummary summary;
+  EchoMessage message;
+  const auto writer = stub.ClientStream(&contexts[0], &summary);
+  EXPECT_FALSE(writer->Write(message));
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+  const auto reader = stub.ServerStream(&contexts[1], StreamRequest());
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
+  const auto both = stub.BidirectionalStream(&contexts[2]);
+  EXPECT_FALSE(both->Read(&message));
+  EXPECT_TRUE(HasCode(both->Finish(), absl::StatusCode::kCancelled));
+}
+
+TEST_P(CancelTest, CancelOfAServerStreamingCallAndOfABlockedWrite) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "reading");
+  StreamRequest request;
+  request.set_count(100000);
+  request.set_size(1000);
+  const auto reader = stub.ServerStream(&context, request);
+  EchoMessage message;
+  ASSERT_TRUE(reader->Read(&message));
+  context.TryCancel();
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
+  EXPECT_TRUE(server().AwaitCancels("reading", 1)) << "its handler had no window left";
+
+  PatientContext blocked_context;
+  blocked_context.AddMetadata("gate", "blocked");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&blocked_context, &summary);
+  std::thread canceller([&] {
+    EXPECT_TRUE(server().AwaitArrivals("blocked", 1));
+    blocked_context.TryCancel();
+  });
+  while (writer->Write(MessageOf(1, 10000))) {
+  }
+  canceller.join();
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+}
+
+// With small messages the window lasts for long: a writer looks now and then all the same.
+TEST_P(CancelTest, SlowWriterLearnsOfTheEnd) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-after", "0");
+  context.AddMetadata("code", "9");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&context, &summary);
+  int written = 0;
+  // What is waited for is the time itself: a tick of the clock by which a writer looks.
+  for (; written < 100 && writer->Write(MessageOf(written)); written++) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT_LT(written, 100);
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kFailedPrecondition));
+}
+
+// gRPC allows it, and so it must not break: what is not read by then is dropped.
+TEST_P(CancelTest, FinishBesideARead) {
+  const TestService::Stub stub = NewStub();
+  for (int round = 0; round < Scaled(200); round++) {
+    PatientContext context;
+    const auto stream = stub.BidirectionalStream(&context);
+    std::thread reader([&] {
+      EchoMessage message;
+      for (int read = 0; stream->Read(&message); read++) EXPECT_TRUE(IsMessage(message, read));
+    });
+    for (int i = 0; i < 10; i++) EXPECT_TRUE(stream->Write(MessageOf(i)));
+    const absl::Status status = stream->Finish();
+    EXPECT_TRUE(status.ok()) << status;
+    reader.join();
+  }
+}
+
+TEST_P(CancelTest, DestroyedStreamIsCancelled) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("end-gate", "destroyed");
+  {
+    const auto stream = stub.BidirectionalStream(&context);
+    EchoMessage reply;
+    ASSERT_TRUE(stream->Write(MessageOf(1)));
+    ASSERT_TRUE(stream->Read(&reply));
+  }
+  EXPECT_TRUE(server().AwaitCancels("destroyed", 1));
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(CancelTest, timeout_on_sleeping_server) {
+  const TestService::Stub stub = NewStub();
+  sidecall::ClientContext context;
+  context.set_timeout(absl::Milliseconds(1));
+  const auto stream = stub.BidirectionalStream(&context);
+  (void)stream->Write(MessageOf(1, 27182));
+  EchoMessage reply;
+  while (stream->Read(&reply)) {
+  }
+  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_P(CancelTest, DeadlineWhileWriting) {
+  const TestService::Stub stub = NewStub();
+  sidecall::ClientContext context;
+  context.set_timeout(absl::Milliseconds(50));
+  context.AddMetadata("gate", "deadline");
+  StreamSummary summary;
+  const auto writer = stub.ClientStream(&context, &summary);
+  while (writer->Write(MessageOf(1, 10000))) {
+  }
+  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(server().AwaitCancels("deadline", 1));
+}
+
+}  // namespace
+}  // namespace conformance
