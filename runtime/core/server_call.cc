@@ -94,7 +94,10 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
         absl::StrCat("a message to ", std::string(method().full_name()),
                      " cannot be parsed: is the client built from another .proto, or a string no UTF-8?")));
   }
-  if (taken != FrameStream::Taken::kMessage) return false;
+  if (taken != FrameStream::Taken::kMessage) {
+    CutShort();  // The end may be a cancel's.
+    return false;
+  }
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;
 }
@@ -123,7 +126,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
     stream.Break(absl::DeadlineExceededError("the deadline passed while the handler ran"));
   }
-  if (stream.over()) return false;
+  if (CutShort()) return false;
   stream.Spend(size);
   // The last leaves with the status.
   const bool more = options.buffer_hint() || options.is_last_message();

@@ -114,7 +114,8 @@ TEST_P(CancelTest, CancelReachesNestedCalls) {
 TEST_P(CancelTest, DeadlineReachesNestedCalls) {
   const TestService::Stub stub = NewStub();
   sidecall::ClientContext context;
-  context.set_timeout(absl::Milliseconds(20));
+  // Long enough for the nested call to begin.
+  context.set_timeout(absl::Milliseconds(100) * kSlowness);
   SleepRequest request;
   request.set_gate("nested-deadline");
   EchoMessage reply;
