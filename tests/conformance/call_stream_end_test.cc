@@ -62,17 +62,20 @@ TEST_P(ServerDeathTest, InEachKindOfStream) {
     }
     return writer->Finish();
   });
+  std::promise<void> written;
   auto both = std::async(std::launch::async, [&] {
     PatientContext context;
     context.AddMetadata("gate", "death");
     const auto stream = stub.BidirectionalStream(&context);
     EchoMessage message;
     EXPECT_TRUE(stream->Write(message));
+    written.set_value();
     EXPECT_FALSE(stream->Read(&message));
     EXPECT_FALSE(stream->Write(message));
     return stream->Finish();
   });
   ASSERT_TRUE(server().AwaitArrivals("death", 3));
+  written.get_future().wait();  // A call arrives with its START, before its first message.
   server().Kill();
   for (std::future<absl::Status>* status : {&reads, &writes, &both}) {
     const absl::Status ended = status->get();
