@@ -12,16 +12,22 @@
 #include "absl/status/status.h"
 #include "core/frame_stream.h"
 #include "core/sleeper.h"
+#include "sidecall/client_context.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
+#include "transport/clock.h"
 #include "transport/frame.h"
 
 namespace sidecall {
 
-class ClientContext;
-
 // The status of a call whose caller waits no more: CANCELLED or DEADLINE_EXCEEDED.
 absl::Status LeftByCaller(const internal::Method& method, const ClientContext& context);
+
+// Until when a caller waits: kInfiniteFutureNanos where the call has no deadline.
+inline int64_t WaitDeadline(const ClientContext& context) {
+  const int64_t deadline = context.deadline_nanos();
+  return deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline;
+}
 
 class ClientCall {
  public:

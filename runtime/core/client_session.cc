@@ -190,11 +190,8 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
 
 absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   const uint32_t stream = call.stream();
-  const int64_t deadline = context.deadline_nanos();
-  const Wait wait{.call = call,
-                  .context = context,
-                  .sleeper = call.caller(),
-                  .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
+  const Wait wait{
+      .call = call, .context = context, .sleeper = call.caller(), .deadline_nanos = WaitDeadline(context)};
   if (Await(wait, [&call] { return call.done(); })) [[likely]] {
     free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
     return call.Take();
@@ -338,11 +335,11 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
       return stream != nullptr ? stream->OnWindow(header.argument) : absl::OkStatus();
     }
     case FrameType::kMetadata: {
-      FrameStream* stream = StreamOf(header.stream);
-      if (stream == nullptr) break;
-      absl::Status taken = CallOf(header.stream)->TakeInitialMetadata(body);
+      ClientCall* call = CallOf(header.stream);
+      if (call == nullptr || call->streaming() == nullptr) break;
+      absl::Status taken = call->TakeInitialMetadata(body);
       if (!absl::IsResourceExhausted(taken)) return taken;
-      stream->Break(taken);
+      call->streaming()->Break(taken);
       return absl::OkStatus();
     }
     case FrameType::kGoAway:
@@ -501,11 +498,8 @@ bool ClientSession::Abandon(ClientCall& call) {
 
 bool ClientSession::AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
                                 absl::FunctionRef<bool()> done) {
-  const int64_t deadline = context.deadline_nanos();
-  const Wait wait{.call = call,
-                  .context = context,
-                  .sleeper = sleeper,
-                  .deadline_nanos = deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline};
+  const Wait wait{
+      .call = call, .context = context, .sleeper = sleeper, .deadline_nanos = WaitDeadline(context)};
   return Await(wait, done);
 }
 

@@ -46,14 +46,14 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   if (TimeToLook()) {
     session_.PollOnce();
-    if (PastDeadline()) GiveUp(LeftByCaller(call_.method(), context_));
+    if (MonotonicNanos() >= WaitDeadline(context_)) GiveUp(LeftByCaller(call_.method(), context_));
     if (stream_.over() || call_.done()) return false;
   }
   if (!stream_.has_window() && !AwaitWindow()) return false;
   stream_.Spend(size);
   half_closed_ = options.is_last_message();
   const bool more = options.buffer_hint() && !half_closed_;
-  if (size > FrameStream::Burst::kMaxMessage || (!more && stream_.burst().empty())) {
+  if (!stream_.JoinsBurst(size, more)) {
     FlushBurst();
     return Send(&message, size, half_closed_);
   }
@@ -72,11 +72,6 @@ bool FrameClientStream::TimeToLook() {
   const int64_t now = CoarseMonotonicNanos();
   const bool ticked = now != std::exchange(looked_at_nanos_, now);
   return stream_.TimeToLookForWindow() || ticked;
-}
-
-bool FrameClientStream::PastDeadline() const {
-  return context_.deadline_nanos() != ClientContext::kNoDeadline &&
-         MonotonicNanos() >= context_.deadline_nanos();
 }
 
 void FrameClientStream::WakeForCancel() {

@@ -30,7 +30,6 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   // The caller cancelled: the server is to know at once, whatever the stream's own threads are at.
   void WakeForCancel() override;
   bool TimeToLook();
-  bool PastDeadline() const;
   bool AwaitWindow();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   bool Send(const internal::MessageSource* message, size_t size, bool half_close);

@@ -135,8 +135,7 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& 
 }
 
 absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock, ClientContext& context) {
-  const int64_t deadline = context.deadline_nanos() == ClientContext::kNoDeadline ? kInfiniteFutureNanos
-                                                                                  : context.deadline_nanos();
+  const int64_t deadline = WaitDeadline(context);
   Backoff backoff;
   for (;;) {
     auto session = UsableSession(lock, context.deadline_nanos());

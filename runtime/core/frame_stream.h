@@ -128,6 +128,11 @@ class FrameStream {
     Messages messages_;
     std::atomic<bool> empty_{true};
   };
+  // Whether a message goes with the burst: one of which more is to follow, or which ends one. Large ones
+  // never do.
+  bool JoinsBurst(size_t message_bytes, bool more) const {
+    return message_bytes <= Burst::kMaxMessage && (more || !burst_.empty());
+  }
   WriteMutex& burst_mutex() { return burst_mutex_; }
   Burst& burst() { return burst_; }
   Sleeper& producer() { return producer_; }

@@ -161,8 +161,7 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
   for (;;) {
     if (done()) return true;
     if (pool_.stopping()) return false;
-    if (!role_promised_.load(std::memory_order_seq_cst) &&
-        (offer != nullptr ? offer->Retake() : pool_.role().TryTake())) {
+    if (!role_promised_.load(std::memory_order_seq_cst) && TakeRole(offer)) {
       // No other handler runs inside of this one: what is read for them is another thread's.
       if (!HasRunnable()) ReadFor(reading_into, deadline_nanos, done);
       GiveRoleBack(offer);
@@ -176,28 +175,40 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
   }
 }
 
-// After ReadFor. `offer`: that of this thread's handler, null where it runs none.
+// After ReadFor.
 void ServeLoop::GiveRoleBack(RoleOffer* offer) {
   while (HasRunnable()) {
     role_promised_.store(true, std::memory_order_seq_cst);
-    const bool runs = offer != nullptr ? offer->Release() : (pool_.role().Release(), pool_.FillReader());
-    if (runs) return;
+    if (ReleaseRole(offer)) return;
     role_promised_.store(false, std::memory_order_seq_cst);
     // All threads are in handlers, perhaps for good: who waits here had better read on, and the calls be told
     // so.
-    if (!(offer != nullptr ? offer->Retake() : pool_.role().TryTake())) return;
+    if (!TakeRole(offer)) return;
     while (HasRunnable()) {
-      runnable_[next_runnable_++]->Refuse(absl::ResourceExhaustedError(
-          absl::StrCat("all of the server's ", options_.max_handler_threads,
-                       " threads run handlers. Try later, or raise the server's max_handler_threads")));
+      FrameServerCall& call = *runnable_[next_runnable_++];
+      call.session().Refuse(
+          call, absl::ResourceExhaustedError(absl::StrCat(
+                    "all of the server's ", options_.max_handler_threads,
+                    " threads run handlers. Try later, or raise the server's max_handler_threads")));
     }
   }
   if (offer != nullptr) {
     offer->Offer();
   } else {
-    pool_.role().Release();
-    pool_.FillReader();
+    ReleaseRole(offer);
   }
+}
+
+// `offer`: that of this thread's handler, null where it runs none.
+bool ServeLoop::TakeRole(RoleOffer* offer) {
+  return offer != nullptr ? offer->Retake() : pool_.role().TryTake();
+}
+
+// False where no thread is free to run handlers.
+bool ServeLoop::ReleaseRole(RoleOffer* offer) {
+  if (offer != nullptr) return offer->Release();
+  pool_.role().Release();
+  return pool_.FillReader();
 }
 
 // Returns, with the role, when `done()`, at `deadline_nanos`, or where calls may run.
@@ -210,8 +221,9 @@ void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos,
     const Progress progress = PollHot(Purpose::kReadOnly);
     if (HasRunnable() || pool_.stopping()) break;
     // Others' frames, accepts and requests have their turn also where the own message is always there.
-    if (++idle_rounds_ % kIdleRounds == 0) look_at_events_.store(true, std::memory_order_relaxed);
-    if (done() && !look_at_events_.load(std::memory_order_relaxed)) break;
+    const bool there = done();
+    if (there && ++idle_rounds_ % kIdleRounds == 0) look_at_events_.store(true, std::memory_order_relaxed);
+    if (there && !look_at_events_.load(std::memory_order_relaxed)) break;
     AfterPoll(progress, slept, deadline_nanos);
     if (done() || (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos)) break;
   }
@@ -245,20 +257,12 @@ bool ServeLoop::OfferToWaiter() {
   }
   rounds_for_waiters_ = 0;
   pool_.role().Release();
-  {
-    const std::lock_guard lock(mutex_);
-    for (Sleeper* waiter : waiters_) {
-      if (waiter->Wake()) return true;
-    }
-  }
-  return !pool_.role().TryTake();
+  return WakeWaitingHandler() || !pool_.role().TryTake();
 }
 
-void ServeLoop::WakeWaitingHandler() {
+bool ServeLoop::WakeWaitingHandler() {
   const std::lock_guard lock(mutex_);
-  for (Sleeper* waiter : waiters_) {
-    if (waiter->Wake()) return;
-  }
+  return std::any_of(waiters_.begin(), waiters_.end(), [](Sleeper* waiter) { return waiter->Wake(); });
 }
 
 void ServeLoop::LookAtEvents(int64_t deadline_nanos) {

@@ -63,7 +63,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   void EventsReady() override { look_at_events_.store(true, std::memory_order_release); }
   uint64_t sleeps() const override { return sleeps_.load(std::memory_order_relaxed); }
   void NeedsAttention(uint64_t session_id) override;
-  void WakeWaitingHandler() override;
+  bool WakeWaitingHandler() override;
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) override;
 
@@ -79,6 +79,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   Ran RunOne(FrameServerCall& call);
   void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
+  bool TakeRole(RoleOffer* offer);
+  bool ReleaseRole(RoleOffer* offer);
   void GiveRoleBack(RoleOffer* offer);
   bool OfferToWaiter();
   void LookAtEvents(int64_t deadline_nanos);

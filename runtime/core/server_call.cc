@@ -11,6 +11,21 @@
 #include "transport/clock.h"
 
 namespace sidecall {
+namespace {
+
+absl::Status LateHandler() {
+  return absl::DeadlineExceededError("the deadline passed while the handler ran");
+}
+
+}  // namespace
+
+int64_t FrameServerCall::WaitDeadline() const {
+  return deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
+}
+
+bool FrameServerCall::PastDeadline() const {
+  return deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_;
+}
 
 void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos,
                             bool method_known, uint32_t send_window) {
@@ -53,7 +68,7 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
         absl::StrCat("the request to ", std::string(method().full_name()),
                      " cannot be parsed: is the client built from another .proto, or a string no UTF-8?"));
   }
-  if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
+  if (PastDeadline()) {
     return absl::DeadlineExceededError("the deadline passed before the handler could start");
   }
   return absl::OkStatus();
@@ -61,12 +76,9 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
 
 // False where the stream is over, or ends now because the deadline has passed or the server is stopping.
 bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
-  const int64_t deadline = deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
   const FrameStream* reading_into = &sleeper == &frame_stream_->consumer() ? frame_stream_.get() : nullptr;
-  if (session_.AwaitStream(sleeper, reading_into, deadline, done)) return !CutShort();
-  frame_stream_->Break(MonotonicNanos() >= deadline
-                           ? absl::DeadlineExceededError("the deadline passed while the handler ran")
-                           : absl::CancelledError("the server is stopping"));
+  if (session_.AwaitStream(sleeper, reading_into, WaitDeadline(), done)) return !CutShort();
+  frame_stream_->Break(PastDeadline() ? LateHandler() : absl::CancelledError("the server is stopping"));
   return false;
 }
 
@@ -123,14 +135,12 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
     FlushBurst();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
   }
-  if (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_) {
-    stream.Break(absl::DeadlineExceededError("the deadline passed while the handler ran"));
-  }
+  if (PastDeadline()) stream.Break(LateHandler());
   if (CutShort()) return false;
   stream.Spend(size);
   // The last leaves with the status.
   const bool more = options.buffer_hint() || options.is_last_message();
-  if (size > FrameStream::Burst::kMaxMessage || (!more && stream.burst().empty())) {
+  if (!stream.JoinsBurst(size, more)) {
     FlushBurst();
     session_.SendMessage(this->stream(), {}, &message, size);
     return AwaitRoom();
@@ -149,21 +159,8 @@ bool FrameServerCall::AwaitRoom() {
   if (!session_.has_pending()) [[likely]] {
     return true;
   }
-  const int64_t deadline = deadline_nanos_ == 0 ? kInfiniteFutureNanos : deadline_nanos_;
-  session_.AwaitRoom(*frame_stream_, deadline);
+  session_.AwaitRoom(*frame_stream_, WaitDeadline());
   return !CutShort();
-}
-
-void FrameServerCall::Refuse(absl::Status status) {
-  FrameHeader header;
-  header.type = FrameType::kEnd;
-  header.flags = FrameFlags::kStatus;
-  header.stream = stream();
-  header.code = static_cast<uint32_t>(status.code());
-  MarkNotSent(status);
-  std::string head;
-  AppendStatus(head, status, {});
-  session_.SendEnd(*this, header, head, nullptr);
 }
 
 void FrameServerCall::FlushBurst() {
@@ -192,10 +189,7 @@ void FrameServerCall::SendInitialMetadata() {
 // client's clock may be a little behind, and would take the handler at its word.
 absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
   if (streaming_ && frame_stream_->broken()) return frame_stream_->why_broken();
-  if (!status.ok() && deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_ &&
-      !absl::IsDeadlineExceeded(status)) {
-    return absl::DeadlineExceededError("the deadline passed while the handler ran");
-  }
+  if (!status.ok() && PastDeadline() && !absl::IsDeadlineExceeded(status)) return LateHandler();
   return status;
 }
 

@@ -38,8 +38,6 @@ class FrameServerCall final : public internal::ServerCall {
              uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) { request_ = request; }
-  // Ends the call with `status`, marked as not sent, instead of running the handler.
-  void Refuse(absl::Status status);
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
@@ -58,9 +56,12 @@ class FrameServerCall final : public internal::ServerCall {
   // Null for a unary call.
   FrameStream* streaming() const { return streaming_ ? frame_stream_.get() : nullptr; }
   const internal::Method& method() const { return *entry_->method; }
+  ServerSession& session() const { return session_; }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:
+  int64_t WaitDeadline() const;
+  bool PastDeadline() const;
   bool CutShort();
   bool AwaitRoom();
   void FlushBurst();

@@ -18,6 +18,17 @@ bool TakesStream(const Dispatcher::Entry& entry) {
          kind == internal::MethodKind::kBidirectionalStreaming;
 }
 
+// The END, and its body's beginning, of a call that no handler has seen.
+FrameHeader Refusal(uint32_t stream, const absl::Status& status, std::string& head) {
+  FrameHeader header;
+  header.type = FrameType::kEnd;
+  header.flags = FrameFlags::kStatus;
+  header.stream = stream;
+  header.code = static_cast<uint32_t>(status.code());
+  AppendStatus(head, NotSent(status), {});
+  return header;
+}
+
 }  // namespace
 
 ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection,
@@ -104,15 +115,15 @@ bool ServerSession::HasOpenCalls() {
   return started_ != finished_;
 }
 
-void ServerSession::Refuse(uint32_t stream, absl::Status status) {
-  FrameHeader header;
-  header.type = FrameType::kEnd;
-  header.flags = FrameFlags::kStatus;
-  header.stream = stream;
-  header.code = static_cast<uint32_t>(status.code());
-  MarkNotSent(status);  // No handler has seen it.
+void ServerSession::Refuse(FrameServerCall& call, const absl::Status& status) {
   std::string head;
-  AppendStatus(head, status, {});
+  const FrameHeader header = Refusal(call.stream(), status, head);
+  SendEnd(call, header, head, nullptr);
+}
+
+void ServerSession::Refuse(uint32_t stream, const absl::Status& status) {
+  std::string head;
+  const FrameHeader header = Refusal(stream, status, head);
   FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, head, nullptr, 0);
   writer_.Flush(lock);

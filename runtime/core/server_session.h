@@ -48,6 +48,8 @@ class ServerSession final : private WholeFrameSink {
     reading_into_ = reading_into;
     return frames_.Poll();
   }
+  // Ends a runnable call with `status`, marked as not sent, instead of running its handler.
+  void Refuse(FrameServerCall& call, const absl::Status& status);
   // Refuses new calls from now on, and tells the client so.
   void GoAway();
   // The last word, when nothing will be read any more: how many calls were taken, so that the client knows of
@@ -100,7 +102,7 @@ class ServerSession final : private WholeFrameSink {
   void Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
             const internal::MessageSource* message, size_t size);
   // Ends a stream for which no handler runs.
-  void Refuse(uint32_t stream, absl::Status status);
+  void Refuse(uint32_t stream, const absl::Status& status);
   void SendControl(FrameType type, uint32_t stream, uint64_t argument);
   absl::Status CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry, size_t size) const;
   absl::Status TooLarge(uint64_t size) const;

@@ -38,8 +38,8 @@ class WorkerPool {
     virtual void EventsReady() = 0;
     // Grows whenever the reader sleeps.
     virtual uint64_t sleeps() const = 0;
-    // No thread is left that could take the free role: a handler that waits for a message may.
-    virtual void WakeWaitingHandler() = 0;
+    // Wakes a handler that waits for a message, to take the free role. False where none sleeps.
+    virtual bool WakeWaitingHandler() = 0;
 
    protected:
     ~Loop() = default;

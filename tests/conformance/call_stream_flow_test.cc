@@ -104,15 +104,31 @@ TEST_P(StreamFlowTest, ManyOpenStreamsOfOneThread) {
   for (const auto& stream : streams) EXPECT_TRUE(stream->Finish().ok());
 }
 
+// A thread in the Read of a stream on which nothing comes: it reads for every other of the channel.
+class ReaderForAll {
+ public:
+  explicit ReaderForAll(const TestService::Stub& stub) : stream_(stub.BidirectionalStream(&context_)) {
+    EXPECT_TRUE(stream_->Write(message_));
+    EXPECT_TRUE(stream_->Read(&message_));
+    thread_ = std::thread([this] { EXPECT_FALSE(stream_->Read(&message_)); });
+  }
+  ~ReaderForAll() {
+    context_.TryCancel();
+    thread_.join();
+    EXPECT_TRUE(HasCode(stream_->Finish(), absl::StatusCode::kCancelled));
+  }
+
+ private:
+  PatientContext context_;
+  EchoMessage message_;
+  std::unique_ptr<sidecall::ClientReaderWriter<EchoMessage, EchoMessage>> stream_;
+  std::thread thread_;
+};
+
 // The end and its metadata are one: who is woken by it finds all of it, whoever has read it.
 TEST_P(StreamFlowTest, InitialMetadataIsWholeWhenTheStreamEnds) {
   const TestService::Stub stub = NewStub();
-  PatientContext idle_context;
-  const auto idle = stub.BidirectionalStream(&idle_context);
-  EchoMessage message;
-  ASSERT_TRUE(idle->Write(message));
-  ASSERT_TRUE(idle->Read(&message));
-  std::thread reader([&] { EXPECT_FALSE(idle->Read(&message)); });  // Reads for all.
+  const ReaderForAll reader(stub);
   for (int i = 0; i < Scaled(300); i++) {
     PatientContext context;
     constexpr size_t kEntries = 2000;
@@ -122,21 +138,13 @@ TEST_P(StreamFlowTest, InitialMetadataIsWholeWhenTheStreamEnds) {
     EXPECT_EQ(context.server_initial_metadata().size(), kEntries);
     EXPECT_TRUE(stream->Finish().ok());
   }
-  idle_context.TryCancel();
-  reader.join();
-  EXPECT_TRUE(HasCode(idle->Finish(), absl::StatusCode::kCancelled));
 }
 
 // More than the smallest ring holds, from several threads, while another one reads for all: whoever waits for
 // room is woken, whoever makes it.
 TEST_P(StreamFlowTest, WritersThatWaitForRoom) {
   const TestService::Stub stub = NewStub();
-  PatientContext idle_context;
-  const auto idle = stub.BidirectionalStream(&idle_context);
-  EchoMessage message;
-  ASSERT_TRUE(idle->Write(message));
-  ASSERT_TRUE(idle->Read(&message));
-  std::thread reads_for_all([&] { EXPECT_FALSE(idle->Read(&message)); });
+  const ReaderForAll reader_for_all(stub);
   std::vector<std::thread> threads;
   for (int thread = 0; thread < 4; thread++) {
     threads.emplace_back([&] {
@@ -160,9 +168,6 @@ TEST_P(StreamFlowTest, WritersThatWaitForRoom) {
     });
   }
   for (std::thread& thread : threads) thread.join();
-  idle_context.TryCancel();
-  reads_for_all.join();
-  EXPECT_TRUE(HasCode(idle->Finish(), absl::StatusCode::kCancelled));
 }
 
 class StreamThreadsTest : public CallTest {};

@@ -290,7 +290,7 @@ TEST(ProtocolVectors, RingRecord) {
   char* body = producer.Reserve(5);
   ASSERT_NE(body, nullptr);
   const std::string message = Text("Ada").SerializeAsString();
-  std::memcpy(body, message.data(), message.size());
+  std::copy(message.begin(), message.end(), body);
   FrameHeader header =
       Header(FrameType::kStart, FrameFlags::kMessage | FrameFlags::kHalfClose, 0x20000, kMethodId);
   header.length = 5;
