@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/handshake.h"
+#include "core/status_payloads.h"
 #include "sidecall/client_context.h"
 
 namespace sidecall {
@@ -117,7 +118,7 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
 void ClientCall::Fail(const absl::Status& status, bool own) {
   const State state = state_.load(std::memory_order_acquire);
   if (state == State::kFree || state == State::kDone || !Claim(own)) return;
-  status_ = status;
+  status_ = OwnCopy(status);
   FinishClaimed(own);
 }
 

@@ -176,7 +176,8 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
     if (absl::IsDeadlineExceeded(last_error_) && MonotonicNanos() < deadline) {
       return UsableSession(lock, call_deadline_nanos);
     }
-    return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once")) : LastError();
+    return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once"))
+                            : OwnCopy(last_error_);
   }
   RetireSession();
   connecting_ = true;
@@ -193,17 +194,11 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   lock.lock();
   connecting_ = false;
   attempts_++;
-  last_error_ = session.ok() ? absl::OkStatus() : session.status();
+  last_error_ = session.ok() ? absl::OkStatus() : NotSent(session.status());
   connected_.notify_all();
-  if (!session.ok()) return LastError();
+  if (!session.ok()) return OwnCopy(last_error_);
   session_ = *std::move(session);
   return session_.get();
-}
-
-// Each caller's own: what statuses share is counted in abseil's library, where ThreadSanitizer does not see
-// it.
-absl::Status FrameEngine::LastError() const {
-  return NotSent(absl::Status(last_error_.code(), last_error_.message()));
 }
 
 absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos) {

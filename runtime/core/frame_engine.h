@@ -44,7 +44,6 @@ class FrameEngine final : public internal::CallEngine {
   // The same for a call that may wait until somebody listens: tries again where nobody does.
   absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
   absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos);
-  absl::Status LastError() const;
   void RetireSession();
 
   const Transport& transport_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/status_payloads.h"
 
 namespace sidecall {
 namespace {
@@ -157,14 +158,14 @@ absl::Status FrameStream::OnWindow(uint64_t bytes) {
 void FrameStream::Break(const absl::Status& why) {
   {
     const std::lock_guard lock(mutex_);
-    if (why_broken_.ok()) why_broken_ = why;
+    if (why_broken_.ok()) why_broken_ = OwnCopy(why);
   }
   SetFlags(kReceivedAll | kOver | kBroken);
 }
 
 absl::Status FrameStream::why_broken() {
   const std::lock_guard lock(mutex_);
-  return why_broken_;
+  return OwnCopy(why_broken_);
 }
 
 void FrameStream::SetFlags(uint32_t flags) {

@@ -49,6 +49,14 @@ absl::Status NotSent(absl::Status status) {
   return status;
 }
 
+absl::Status OwnCopy(const absl::Status& status) {
+  absl::Status copy(status.code(), status.message());
+  status.ForEachPayload([&copy](absl::string_view url, const absl::Cord& payload) {
+    copy.SetPayload(url, absl::Cord(std::string(payload)));
+  });
+  return copy;
+}
+
 absl::Status WithoutNotSent(absl::Status status) {
   status.ErasePayload(kNotSent);
   return status;

@@ -50,5 +50,12 @@ TEST(Status, NotSentKeepsDetails) {
   EXPECT_EQ(StatusDetails(status), "why");
 }
 
+TEST(Status, OwnCopyHasAllOfIt) {
+  const absl::Status status =
+      NotSent(StatusWithDetails(absl::StatusCode::kAborted, "why", std::string("\0details", 8)));
+  EXPECT_EQ(OwnCopy(status), status);
+  EXPECT_TRUE(OwnCopy(absl::OkStatus()).ok());
+}
+
 }  // namespace
 }  // namespace sidecall
