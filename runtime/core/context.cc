@@ -81,7 +81,8 @@ void ClientContext::RemoveWaker(Waker& waker) {
   }
 }
 
-void ServerContext::Start(const PeerIdentity& peer, int64_t deadline_nanos) {
+void ServerContext::Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos) {
+  call_ = call;
   peer_ = &peer;
   deadline_nanos_ = deadline_nanos;
   cancelled_.store(false, std::memory_order_relaxed);
@@ -92,7 +93,7 @@ void ServerContext::Start(const PeerIdentity& peer, int64_t deadline_nanos) {
 }
 
 void ServerContext::MarkCancelled() {
-  cancelled_.store(true, std::memory_order_release);
+  cancelled_.store(true, std::memory_order_seq_cst);
   std::shared_ptr<internal::CancelGroup> nested;
   {
     const std::lock_guard lock(nested_mutex_);
@@ -110,13 +111,21 @@ std::shared_ptr<internal::CancelGroup> ServerContext::nested_calls() const {
   return nested_;
 }
 
+void ServerContext::NotifyOnCancel(std::function<void()> callback) {
+  call_->NotifyOnCancel(std::move(callback));
+}
+
+void ServerContext::TryCancel() {
+  call_->TryCancel();
+}
+
 absl::Time ServerContext::deadline() const {
   if (deadline_nanos_ == 0) return absl::InfiniteFuture();
   return absl::Now() + (absl::Nanoseconds(deadline_nanos_) - absl::Nanoseconds(MonotonicNanos()));
 }
 
 bool ServerContext::IsCancelled() const {
-  return cancelled_.load(std::memory_order_acquire) ||
+  return cancelled_.load(std::memory_order_seq_cst) ||
          (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_);
 }
 

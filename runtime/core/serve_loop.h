@@ -44,8 +44,6 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   void CancelCalls();
   // Ends everything but handlers that still run, for which it waits.
   void Stop();
-  // In a forked child.
-  void ForgetThreads() { pool_.ForgetThreads(); }
 
  private:
   struct Entry {
@@ -66,6 +64,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool WakeWaitingHandler() override;
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) override;
+  CancelNotifier& cancel_notifier() override { return cancel_notifier_; }
 
   // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of
   // one.
@@ -137,6 +136,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   // worker's.
   std::atomic<bool> role_promised_{false};
 
+  CancelNotifier cancel_notifier_;
   WorkerPool pool_;  // last: its threads use all of the above
 };
 

@@ -17,6 +17,10 @@ absl::Status LateHandler() {
   return absl::DeadlineExceededError("the deadline passed while the handler ran");
 }
 
+absl::Status CancelledByHandler() {
+  return absl::CancelledError("the handler cancelled the call");
+}
+
 }  // namespace
 
 int64_t FrameServerCall::WaitDeadline() const {
@@ -35,7 +39,9 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
   method_known_ = method_known;
   initial_metadata_sent_ = false;
   last_written_ = false;
-  context_.Start(session_.peer(), deadline_nanos);
+  notified_.store(false, std::memory_order_relaxed);
+  cancelled_by_handler_.store(false, std::memory_order_relaxed);
+  context_.Start(this, session_.peer(), deadline_nanos);
   streaming_ = entry.method->kind() != internal::MethodKind::kUnary;
   if (streaming_) {
     if (frame_stream_ == nullptr) frame_stream_ = std::make_unique<FrameStream>();
@@ -56,8 +62,26 @@ void FrameServerCall::Run(BeforeHandler& before) {
 }
 
 void FrameServerCall::Cancel() {
-  context_.MarkCancelled();
+  MarkCancelled();
   if (streaming_) frame_stream_->End();
+}
+
+void FrameServerCall::MarkCancelled() {
+  context_.MarkCancelled();
+  // Pairs with NotifyOnCancel: either it sees the context cancelled, or this sees that somebody is to be
+  // told.
+  if (notified_.load(std::memory_order_seq_cst)) session_.cancel_notifier().Notify(context_);
+}
+
+void FrameServerCall::NotifyOnCancel(std::function<void()> callback) {
+  notified_.store(true, std::memory_order_seq_cst);
+  session_.cancel_notifier().Add(context_, std::move(callback));
+}
+
+void FrameServerCall::TryCancel() {
+  cancelled_by_handler_.store(true, std::memory_order_release);
+  MarkCancelled();
+  if (streaming_) frame_stream_->Break(CancelledByHandler());
 }
 
 absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
@@ -189,13 +213,16 @@ void FrameServerCall::SendInitialMetadata() {
 // client's clock may be a little behind, and would take the handler at its word.
 absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
   if (streaming_ && frame_stream_->broken()) return frame_stream_->why_broken();
+  if (cancelled_by_handler_.load(std::memory_order_acquire)) return CancelledByHandler();
   if (!status.ok() && PastDeadline() && !absl::IsDeadlineExceeded(status)) return LateHandler();
   return status;
 }
 
 void FrameServerCall::Finish(const absl::Status& handlers_status, const internal::MessageSource* reply) {
   absl::Status status = handlers_status;
-  if (!status.ok() || streaming_) [[unlikely]] {
+  if (notified_.load(std::memory_order_relaxed)) session_.cancel_notifier().Remove(context_);
+  const bool cancelled = cancelled_by_handler_.load(std::memory_order_acquire);
+  if (!status.ok() || streaming_ || cancelled) [[unlikely]] {
     status = StatusToSend(handlers_status);
     if (streaming_) FlushBurst();
     if (!status.ok()) reply = nullptr;

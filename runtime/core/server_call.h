@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -46,6 +47,8 @@ class FrameServerCall final : public internal::ServerCall {
   bool Read(internal::MessageTarget& message) override;
   bool Write(const internal::MessageSource& message, const WriteOptions& options) override;
   void SendInitialMetadata() override;
+  void NotifyOnCancel(std::function<void()> callback) override;
+  void TryCancel() override;
   void Finish(const absl::Status& status, const internal::MessageSource* reply) override;
 
   // True from Begin until the answer is on its way.
@@ -62,6 +65,7 @@ class FrameServerCall final : public internal::ServerCall {
  private:
   int64_t WaitDeadline() const;
   bool PastDeadline() const;
+  void MarkCancelled();
   bool CutShort();
   bool AwaitRoom();
   void FlushBurst();
@@ -76,6 +80,8 @@ class FrameServerCall final : public internal::ServerCall {
   bool method_known_ = false;
   int64_t deadline_nanos_ = 0;
   BeforeHandler* before_ = nullptr;
+  std::atomic<bool> notified_{false};  // the context is known to the notifier
+  std::atomic<bool> cancelled_by_handler_{false};
   bool streaming_ = false;
   bool initial_metadata_sent_ = false;
   bool last_written_ = false;

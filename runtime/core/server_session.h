@@ -10,6 +10,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/cancel_notifier.h"
 #include "core/dispatcher.h"
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
@@ -32,6 +33,8 @@ class ServerSession final : private WholeFrameSink {
     // first, or the server is stopping.
     virtual bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                              absl::FunctionRef<bool()> done) = 0;
+    // Any thread.
+    virtual CancelNotifier& cancel_notifier() = 0;
 
    protected:
     ~Host() = default;
@@ -80,6 +83,7 @@ class ServerSession final : private WholeFrameSink {
   }
   // The producer of `stream`: waits until nothing waits for room any more, or as AwaitStream.
   void AwaitRoom(FrameStream& stream, int64_t deadline_nanos);
+  CancelNotifier& cancel_notifier() { return host_.cancel_notifier(); }
   bool has_pending() const { return writer_.has_pending(); }
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   const PeerIdentity& peer() const { return connection_->peer(); }

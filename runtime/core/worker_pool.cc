@@ -53,12 +53,6 @@ void WorkerPool::Stop() {
   for (std::thread& worker : workers) worker.join();
 }
 
-void WorkerPool::ForgetThreads() {
-  for (std::thread& worker : workers_) worker.detach();
-  workers_.clear();
-  if (supervisor_.joinable()) supervisor_.detach();
-}
-
 void WorkerPool::SpawnLocked() {
   workers_.emplace_back([this] { RunWorker(); });
 }

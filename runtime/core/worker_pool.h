@@ -52,8 +52,6 @@ class WorkerPool {
   void Start();
   // Ends the loop, waits for handlers that still run, joins every thread.
   void Stop();
-  // In a forked child, where the threads do not exist.
-  void ForgetThreads();
   bool stopping() const { return stopping_.load(std::memory_order_acquire); }
 
   ReaderRole& role() { return role_; }

@@ -1,23 +1,28 @@
 #include "call_gates.h"
 
-#include <chrono>
-
 #include "call_patience.h"
 
 namespace conformance {
 
-bool Gates::Pass(const std::string& gate, const sidecall::ServerContext& context) {
-  // A context tells of a cancel only when asked.
-  constexpr std::chrono::milliseconds kLook{5};
+bool Gates::Pass(const std::string& gate, sidecall::ServerContext& context) {
+  context.NotifyOnCancel([this] {
+    const std::lock_guard lock(mutex_);
+    changed_.notify_all();
+  });
   std::unique_lock lock(mutex_);
   Gate& own = gates_[gate];
   own.arrivals++;
   changed_.notify_all();
-  while (!own.open && !context.IsCancelled()) changed_.wait_for(lock, kLook);
+  changed_.wait(lock, [&] { return own.open || context.IsCancelled(); });
   if (own.open) return true;
   own.cancels++;
   changed_.notify_all();
   return false;
+}
+
+bool Gates::AwaitOpen(const std::string& gate) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, kPatience, [&] { return gates_[gate].open; });
 }
 
 void Gates::Open(const std::string& gate) {

@@ -16,7 +16,10 @@ namespace conformance {
 class Gates {
  public:
   // A handler waits until the gate is open. False where nobody waits for its reply any more.
-  bool Pass(const std::string& gate, const sidecall::ServerContext& context);
+  bool Pass(const std::string& gate, sidecall::ServerContext& context);
+
+  // The same for who waits on behalf of nobody. False after kPatience.
+  bool AwaitOpen(const std::string& gate);
 
   // Lets through who waits, and who comes later.
   void Open(const std::string& gate);

@@ -128,7 +128,7 @@ TEST(NestedContextTest, TheEarlierDeadlineCounts) {
   sidecall::ServerContext parent;
   const sidecall::PeerIdentity peer;
   constexpr int64_t kParents = int64_t{1} << 60;
-  parent.Start(peer, kParents);
+  parent.Start(nullptr, peer, kParents);
   const auto nested = sidecall::ClientContext::FromServerContext(parent);
   EXPECT_EQ(nested->deadline_nanos(), kParents);
   nested->set_timeout(absl::Hours(1));

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <stdexcept>
+#include <thread>
 
 #include "absl/strings/match.h"
 #include "call_patience.h"
@@ -16,11 +17,15 @@ namespace {
 
 // What the client's metadata has a stream do.
 struct StreamScript {
+  static constexpr uint64_t kCancelInTheEnd = UINT64_MAX - 1;
   uint64_t end_after = UINT64_MAX;  // messages
   int code = 0;                     // of the status in the end
   std::string gate;                 // to be passed before the first message
   std::string end_gate;             // and before the end
   bool metadata_first = false;      // initial metadata at once
+  // Cancels its own call after so many messages, or in the end where fewer come.
+  uint64_t cancel_after = UINT64_MAX;
+  std::string cancel_gate;  // cancels its own call from another thread, when that gate is open
 
   // Other keys come back: "initial-..." as initial metadata, "trailing-..." as trailing.
   static StreamScript Of(ServerContext& context) {
@@ -31,13 +36,25 @@ struct StreamScript {
       if (key == "gate") script.gate = value;
       if (key == "end-gate") script.end_gate = value;
       if (key == "metadata-first") script.metadata_first = true;
+      if (key == "cancel-after") script.cancel_after = std::stoull(value);
+      if (key == "cancel-gate") script.cancel_gate = value;
       if (absl::StartsWith(key, "initial-")) context.AddInitialMetadata(key, value);
       if (absl::StartsWith(key, "trailing-")) context.AddTrailingMetadata(key, value);
       if (key == "throw") throw std::runtime_error("as the client wished");
     }
     return script;
   }
-  absl::Status End(Gates& gates, const ServerContext& context) const {
+  void CancelAfter(uint64_t messages, ServerContext& context) const {
+    if (messages == cancel_after) context.TryCancel();
+  }
+  std::thread CancelAtGate(Gates& gates, ServerContext& context) const {
+    if (cancel_gate.empty()) return {};
+    return std::thread([this, &gates, &context] {
+      if (gates.AwaitOpen(cancel_gate)) context.TryCancel();
+    });
+  }
+  absl::Status End(Gates& gates, ServerContext& context) const {
+    if (cancel_after == kCancelInTheEnd) context.TryCancel();
     if (!end_gate.empty() && !gates.Pass(end_gate, context)) return absl::CancelledError("at the end gate");
     return {static_cast<absl::StatusCode>(code), code == 0 ? "" : "as the client wished"};
   }
@@ -81,6 +98,8 @@ absl::Status TestServiceImpl::EchoMetadata(ServerContext* context, const FailReq
 }
 
 absl::Status TestServiceImpl::Sleep(ServerContext* context, const SleepRequest* request, EchoMessage*) {
+  const StreamScript script = StreamScript::Of(*context);
+  script.CancelAfter(0, *context);
   if (gates_.Pass(request->gate(), *context)) return absl::OkStatus();
   return absl::CancelledError("nobody waits for this reply");
 }
@@ -154,11 +173,15 @@ absl::Status TestServiceImpl::ClientStream(ServerContext* context,
   const StreamScript script = StreamScript::Of(*context);
   if (script.metadata_first) reader->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
+  script.CancelAfter(0, *context);
+  std::thread canceller = script.CancelAtGate(gates_, *context);
   for (EchoMessage message; reply->messages() < script.end_after && reader->Read(&message);) {
     reply->set_messages(reply->messages() + 1);
     reply->set_bytes(reply->bytes() + message.payload().size());
     reply->set_sum(reply->sum() + message.number());
+    script.CancelAfter(reply->messages(), *context);
   }
+  if (canceller.joinable()) canceller.join();
   return script.End(gates_, *context);
 }
 
@@ -168,6 +191,7 @@ absl::Status TestServiceImpl::ServerStream(ServerContext* context, const StreamR
   if (script.metadata_first) writer->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
   uint64_t written = 0;
+  script.CancelAfter(0, *context);
   const auto write = [&](size_t size) {
     if (written >= script.end_after) return false;
     EchoMessage message;
@@ -177,6 +201,7 @@ absl::Status TestServiceImpl::ServerStream(ServerContext* context, const StreamR
     if (request->hint()) options.set_buffer_hint();
     if (!writer->Write(message, options)) return false;
     written++;
+    script.CancelAfter(written, *context);
     if (!request->name().empty()) {
       const std::lock_guard lock(written_mutex_);
       written_[request->name()] = written;
@@ -195,8 +220,10 @@ absl::Status TestServiceImpl::BidirectionalStream(
   if (script.metadata_first) stream->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
   uint64_t messages = 0;
-  for (EchoMessage message; messages < script.end_after && stream->Read(&message); messages++) {
+  script.CancelAfter(0, *context);
+  for (EchoMessage message; messages < script.end_after && stream->Read(&message);) {
     if (!stream->Write(message)) break;
+    script.CancelAfter(++messages, *context);
   }
   return script.End(gates_, *context);
 }

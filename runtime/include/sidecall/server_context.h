@@ -4,12 +4,14 @@
 //     if (context->peer().uid != 0) return absl::PermissionDeniedError("root only");
 //     ...
 //
-// Valid while the handler runs. Thread-safety: IsCancelled from any thread, the rest from one at a time.
+// Valid while the handler runs. Thread-safety: IsCancelled and TryCancel from any thread, the rest from one at
+// a time.
 #ifndef SIDECALL_SERVER_CONTEXT_H_
 #define SIDECALL_SERVER_CONTEXT_H_
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -20,6 +22,10 @@
 #include "sidecall/peer_identity.h"
 
 namespace sidecall {
+
+namespace internal {
+class ServerCall;
+}  // namespace internal
 
 class ServerContext {
  public:
@@ -46,9 +52,20 @@ class ServerContext {
   // shutting down by force.
   bool IsCancelled() const;
 
+  // Has `callback` called once when IsCancelled() becomes true; soon, where it is true already. Never after
+  // the handler has returned: it is waited for where it runs then. Replaces the callback before. Called on a
+  // thread that the server keeps for this, one callback at a time: it had better wake somebody, and not work
+  // itself.
+  void NotifyOnCancel(std::function<void()> callback);
+
+  // Ends the call with CANCELLED, whatever the handler returns: as if the client had cancelled, but that the
+  // client hears of it when the handler has returned.
+  void TryCancel();
+
   // -- For the runtime --------------------------------------------------------------------------------------
-  // `peer` must outlive this object; `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
-  void Start(const PeerIdentity& peer, int64_t deadline_nanos);
+  // `call`, null where nothing is to be cancelled by the handler, and `peer` must outlive this object;
+  // `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
+  void Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos);
   void MarkCancelled();
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
   int64_t deadline_nanos() const { return deadline_nanos_; }
@@ -59,6 +76,7 @@ class ServerContext {
   const Metadata& trailing_metadata() const { return trailing_metadata_; }
 
  private:
+  internal::ServerCall* call_ = nullptr;
   const PeerIdentity* peer_ = nullptr;
   int64_t deadline_nanos_ = 0;
   std::atomic<bool> cancelled_{false};

@@ -9,6 +9,7 @@
 #define SIDECALL_INTERNAL_CALL_ENGINE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -64,7 +65,8 @@ class CallEngine {
   virtual bool Connect(int64_t deadline_nanos) = 0;
 };
 
-// The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write.
+// The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write, and
+// TryCancel from any.
 class ServerCall {
  public:
   virtual ServerContext& context() = 0;
@@ -80,6 +82,10 @@ class ServerCall {
   virtual bool Write(const MessageSource& message, const WriteOptions& options) = 0;
   // Sends the context's initial metadata now, instead of with the first message or the status.
   virtual void SendInitialMetadata() = 0;
+
+  // As ServerContext's.
+  virtual void NotifyOnCancel(std::function<void()> callback) = 0;
+  virtual void TryCancel() = 0;
 
   // Answers: initial metadata, message and status in one batch. `reply` is null where `status` is not OK.
   virtual void Finish(const absl::Status& status, const MessageSource* reply) = 0;
