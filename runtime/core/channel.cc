@@ -1,5 +1,7 @@
 #include "sidecall/channel.h"
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "absl/time/clock.h"
@@ -30,10 +32,22 @@ class LameEngine final : public internal::CallEngine {
 
   ChannelState State() override { return ChannelState::kShutdown; }
   bool Connect(int64_t /*deadline_nanos*/) override { return false; }
+  bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override {
+    if (last != ChannelState::kShutdown) return true;
+    const std::chrono::nanoseconds until(deadline_nanos);
+    std::this_thread::sleep_until(std::chrono::steady_clock::time_point(until));
+    return false;
+  }
 
  private:
   const absl::Status why_;
 };
+
+int64_t MonotonicDeadline(absl::Time deadline) {
+  const int64_t left = absl::ToInt64Nanoseconds(deadline - absl::Now());  // saturates
+  const int64_t now = MonotonicNanos();
+  return left > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + left;
+}
 
 std::unique_ptr<internal::CallEngine> MakeEngine(std::string_view target, const ChannelOptions& options) {
   auto address = Address::Parse(target);
@@ -58,9 +72,11 @@ ChannelState Channel::GetState(bool try_to_connect) {
 }
 
 bool Channel::WaitForConnected(absl::Time deadline) {
-  const int64_t left = absl::ToInt64Nanoseconds(deadline - absl::Now());  // saturates
-  const int64_t now = MonotonicNanos();
-  return engine_->Connect(left > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + left);
+  return engine_->Connect(MonotonicDeadline(deadline));
+}
+
+bool Channel::WaitForStateChange(ChannelState last_observed, absl::Time deadline) {
+  return engine_->AwaitStateChange(last_observed, MonotonicDeadline(deadline));
 }
 
 std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options) {

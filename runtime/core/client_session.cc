@@ -46,30 +46,31 @@ class ClientSession::CancelWaker final : public ClientContext::Waker {
 };
 
 ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
-                             uint64_t max_receive_message, Polling polling, std::unique_ptr<EventLoop> events)
+                             const ChannelOptions& options, std::unique_ptr<EventLoop> events)
     : connection_(std::move(connection)),
       write_mutex_(write_mutex),
-      max_receive_message_(std::min<uint64_t>(max_receive_message, INT32_MAX)),
+      max_receive_message_(std::min<uint64_t>(options.max_receive_message_bytes, INT32_MAX)),
       events_(std::move(events)),
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
       frames_(*connection_, *this, max_receive_message_ + kMaxHeadBytes, kMaxCalls),
-      spin_(polling) {
+      spin_(options.polling),
+      keepalive_(options.keepalive_time, options.keepalive_timeout) {
   spin_.SetPeer(connection_->peer().pid);
 }
 
 absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
                                                                    WriteMutex& write_mutex,
-                                                                   uint64_t max_receive_message,
-                                                                   Polling polling, int64_t deadline_nanos) {
+                                                                   const ChannelOptions& options,
+                                                                   int64_t deadline_nanos) {
   // Not io_uring, which interrupts the thread that submits a poll: here, the user's.
   auto events = MakeEpollEventLoop();
   if (!events.ok()) return events.status();
-  std::unique_ptr<ClientSession> session(new ClientSession(std::move(connection), write_mutex,
-                                                           max_receive_message, polling, *std::move(events)));
+  std::unique_ptr<ClientSession> session(
+      new ClientSession(std::move(connection), write_mutex, options, *std::move(events)));
   absl::Status watched = session->watch_.Add(*session->events_, *session->connection_, kWatchId);
   if (!watched.ok()) return watched;
-  SendHello(session->writer_, write_mutex, max_receive_message, 0);
+  SendHello(session->writer_, write_mutex, options.max_receive_message_bytes, 0);
   absl::Status greeted = session->AwaitHello(deadline_nanos);
   if (!greeted.ok()) return greeted;
   const Hello& peer = session->agreement_.peer;
@@ -269,6 +270,7 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
     if (done()) continue;
     if (wait.context.cancelled()) break;
     if (frames > 0) {
+      keepalive_.Heard();
       if (deadline_nanos == kInfiniteFutureNanos) continue;
     } else if (look && spin_.Continue()) {
       if (deadline_nanos > spin_.now_nanos()) continue;
@@ -277,7 +279,7 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
       if (!slept) began = MonotonicNanos();
       slept = true;
       if (!waker.Add()) break;
-      SleepUntilReadable(deadline_nanos);
+      SleepUntilHeard(deadline_nanos);
     }
     if (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos) break;
   }
@@ -289,6 +291,37 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
   reading_for_ = nullptr;
   reading_into_ = nullptr;
   return done();
+}
+
+// As SleepUntilReadable, at most until it is time to ask whether the server still reads.
+void ClientSession::SleepUntilHeard(int64_t deadline_nanos) {
+  if (!keepalive_.enabled()) [[likely]] {
+    SleepUntilReadable(deadline_nanos);
+    return;
+  }
+  switch (keepalive_.Look(MonotonicNanos())) {
+    case Keepalive::Due::kWait:
+      break;
+    case Keepalive::Due::kAsk: {
+      FrameHeader ping;
+      ping.type = FrameType::kPing;
+      ping.lane = Lane::kControl;
+      FrameWriter::Lock lock(write_mutex_);
+      writer_.Send(lock, ping, {}, nullptr, 0);
+      writer_.Flush(lock);
+      break;
+    }
+    case Keepalive::Due::kGiveUp:
+      // The answer may lie there, where this thread was not let run for as long.
+      if (frames_.Poll() > 0) {
+        keepalive_.Heard();
+        return;
+      }
+      gave_up_ = true;
+      connection_->Close();  // The next Poll tells.
+      return;
+  }
+  SleepUntilReadable(std::min(deadline_nanos, keepalive_.due()));
 }
 
 void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
@@ -415,7 +448,12 @@ void ClientSession::EndOf(ClientCall& call, const absl::Status& why) {
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
-  if (!greeted_ && absl::IsDataLoss(why)) {
+  if (gave_up_) {
+    close_status_ = absl::UnavailableError(
+        "the server lives, but did not answer a ping within keepalive_timeout: is it stopped, or busy? "
+        "Whether "
+        "it handled the call is not known");
+  } else if (!greeted_ && absl::IsDataLoss(why)) {
     close_status_ = absl::FailedPreconditionError(
         absl::StrCat("what listens there does not speak as this address does (", why.message(),
                      "). Is this the server's own address, with its scheme?"));

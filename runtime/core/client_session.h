@@ -21,6 +21,8 @@
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
+#include "core/keepalive.h"
+#include "sidecall/channel.h"
 #include "transport/clock.h"
 #include "transport/event_loop.h"
 #include "transport/transport.h"
@@ -33,7 +35,7 @@ class ClientSession final : private WholeFrameSink {
   // connection's write lock, and must outlive the session.
   static absl::StatusOr<std::unique_ptr<ClientSession>> Open(std::unique_ptr<Connection> connection,
                                                              WriteMutex& write_mutex,
-                                                             uint64_t max_receive_message, Polling polling,
+                                                             const ChannelOptions& options,
                                                              int64_t deadline_nanos);
 
   // Begins a call, with its one message where `request` is not null; `reply` is where its one reply goes.
@@ -94,8 +96,8 @@ class ClientSession final : private WholeFrameSink {
  private:
   class CancelWaker;
 
-  ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex, uint64_t max_receive_message,
-                Polling polling, std::unique_ptr<EventLoop> events);
+  ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
+                const ChannelOptions& options, std::unique_ptr<EventLoop> events);
   absl::Status AwaitHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
@@ -129,6 +131,7 @@ class ClientSession final : private WholeFrameSink {
   template <typename Done>
   void SleepAsFollower(const Wait& wait, Done done);
   void SleepUntilReadable(int64_t deadline_nanos);
+  void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
   // After which a server may well have restarted, and a system call does not matter.
@@ -150,6 +153,8 @@ class ClientSession final : private WholeFrameSink {
   FrameWriter writer_;
   FrameReader frames_;
   AdaptiveSpin spin_;  // the reader's, as is:
+  Keepalive keepalive_;
+  bool gave_up_ = false;  // the server did not answer
   ConnectionWatch watch_;
   std::vector<uint64_t> ready_;
   ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary

@@ -18,6 +18,9 @@
 namespace sidecall {
 namespace {
 
+// How often a thread that waits for a change of state looks at an idle connection.
+constexpr int64_t kLookInterval = 50'000'000;
+
 // Transports speak of paths and names: the address, as the user wrote it, says with which scheme.
 absl::Status WithAddress(const absl::Status& status, const Address& address) {
   std::string_view message = StatusMessage(status);
@@ -70,6 +73,23 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
 
 ChannelState FrameEngine::State() {
   const FrameWriter::Lock lock(mutex_);
+  return CurrentState();
+}
+
+bool FrameEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
+  HandlerScope::AboutToBlock();
+  FrameWriter::Lock lock(mutex_);
+  while (CurrentState() == last) {
+    const int64_t now = MonotonicNanos();
+    if (now >= deadline_nanos) return false;
+    // To sleep on the connection itself would take the reader role, which belongs to those who call.
+    const int64_t until = std::min(deadline_nanos, now + kLookInterval);
+    connected_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
+  }
+  return true;
+}
+
+ChannelState FrameEngine::CurrentState() {
   if (connecting_) return ChannelState::kConnecting;
   if (session_ != nullptr) {
     session_->LookAround();
@@ -181,6 +201,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   }
   RetireSession();
   connecting_ = true;
+  connected_.notify_all();  // Who watches the state.
   lock.unlock();
   auto session = OpenSession(deadline);
   if (!session.ok()) {
@@ -204,8 +225,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
 absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos) {
   auto connection = transport_.Connect(address_, deadline_nanos);
   if (!connection.ok()) return connection.status();
-  return ClientSession::Open(*std::move(connection), mutex_, options_.max_receive_message_bytes,
-                             options_.polling, deadline_nanos);
+  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos);
 }
 
 void FrameEngine::RetireSession() {

@@ -29,6 +29,7 @@ class FrameEngine final : public internal::CallEngine {
                                                       internal::MessageTarget* reply) override;
   ChannelState State() override;
   bool Connect(int64_t deadline_nanos) override;
+  bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override;
 
  private:
   struct Started {
@@ -45,6 +46,8 @@ class FrameEngine final : public internal::CallEngine {
   absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
   absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos);
   void RetireSession();
+  // REQUIRES: the mutex is held.
+  ChannelState CurrentState();
 
   const Transport& transport_;
   const Address address_;

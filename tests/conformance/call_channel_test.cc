@@ -142,6 +142,28 @@ TEST_P(ChannelTest, States) {
   EXPECT_EQ(channel->GetState(false), ChannelState::kIdle) << "found out without a call";
 }
 
+TEST_P(ChannelTest, WatchStates) {
+  using sidecall::ChannelState;
+  const auto channel = NewChannel();
+  const absl::Time patience = absl::Now() + absl::FromChrono(kPatience);
+  EXPECT_FALSE(channel->WaitForStateChange(ChannelState::kIdle, absl::Now() + absl::Milliseconds(10)));
+  EXPECT_TRUE(channel->WaitForStateChange(ChannelState::kReady, patience)) << "it is another already";
+  std::thread failing(
+      [&] { EXPECT_TRUE(HasCode(CallEcho(TestService::Stub(channel)), absl::StatusCode::kUnavailable)); });
+  EXPECT_TRUE(channel->WaitForStateChange(ChannelState::kIdle, patience));
+  failing.join();
+  EXPECT_EQ(channel->GetState(false), ChannelState::kTransientFailure);
+  StartServer();
+  std::thread calling([&] { EXPECT_TRUE(Echoes(TestService::Stub(channel), 1)); });
+  while (channel->GetState(false) != ChannelState::kReady) {
+    ASSERT_TRUE(channel->WaitForStateChange(channel->GetState(false), patience));
+  }
+  calling.join();
+  StopServer();
+  EXPECT_TRUE(channel->WaitForStateChange(ChannelState::kReady, patience)) << "though nobody calls";
+  EXPECT_EQ(channel->GetState(false), ChannelState::kIdle);
+}
+
 // A server that goes tells its clients; the call that crosses the message is sent once more, to the next
 // server.
 TEST_P(ChannelTest, RollingRestartCostsNoCall) {
@@ -203,6 +225,8 @@ TEST(LameChannelTest, SaysSoToEveryCall) {
   EXPECT_EQ(channel->target(), "nonsense");
   EXPECT_EQ(channel->GetState(true), sidecall::ChannelState::kShutdown);
   EXPECT_FALSE(channel->WaitForConnected(absl::InfiniteFuture()));
+  EXPECT_FALSE(channel->WaitForStateChange(sidecall::ChannelState::kShutdown, absl::Now()));
+  EXPECT_TRUE(channel->WaitForStateChange(sidecall::ChannelState::kIdle, absl::InfiniteFuture()));
   const TestService::Stub stub(channel);
   for (int call = 0; call < 3; call++)
     EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kInvalidArgument));

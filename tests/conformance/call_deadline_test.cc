@@ -89,7 +89,7 @@ TEST_P(DeadlineTest, PassedBetweenSettingAndCalling) {
 TEST_P(DeadlineTest, HandlerSeesThatNobodyWaits) {
   const TestService::Stub stub = NewStub();
   sidecall::ClientContext context;
-  context.set_timeout(absl::Milliseconds(50));
+  context.set_timeout(absl::Milliseconds(100) * kSlowness);
   EchoMessage reply;
   const absl::Status status = stub.Sleep(&context, AtGate("never-opened"), &reply);
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kDeadlineExceeded));

@@ -114,7 +114,7 @@ TEST_P(ServerCancelTest, CallbackOnCancel) {
 TEST_P(ServerCancelTest, CallbackOnDeadline) {
   const TestService::Stub stub = NewStub();
   ClientContext context;
-  context.set_timeout(absl::Milliseconds(20));
+  context.set_timeout(absl::Milliseconds(100) * kSlowness);
   SleepRequest request;
   request.set_gate("gate");
   EchoMessage reply;

@@ -25,6 +25,12 @@ struct ChannelOptions {
   size_t max_receive_message_bytes = 4u << 20;
   // For connecting and shaking hands; a call's own deadline may end it earlier.
   absl::Duration connect_timeout = absl::Seconds(10);
+  // Where nothing has come for so long, at least half a second, while calls wait: asks the server whether it
+  // still reads, as one that is stopped or hangs does not. Where no answer has come after keepalive_timeout,
+  // the connection is given up: its calls end with UNAVAILABLE. Infinite: never asks, so that a server can be
+  // debugged.
+  absl::Duration keepalive_time = absl::InfiniteDuration();
+  absl::Duration keepalive_timeout = absl::Seconds(20);
   // How a call waits for its reply.
   Polling polling = DefaultPolling();
 };
@@ -42,6 +48,9 @@ class Channel {
   ChannelState GetState(bool try_to_connect);
   // Connects, trying again until `deadline`, with growing pauses. False where it came first.
   bool WaitForConnected(absl::Time deadline);
+  // Waits until the state is another than `last_observed`. False where `deadline` came first. A connection's
+  // end, of which no call tells, is noticed within 50 ms.
+  bool WaitForStateChange(ChannelState last_observed, absl::Time deadline);
 
   // -- For generated code -----------------------------------------------------------------------------------
   internal::CallEngine& engine() const { return *engine_; }

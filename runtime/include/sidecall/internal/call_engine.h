@@ -63,6 +63,8 @@ class CallEngine {
   // Connects, unless it is connected; tries again until `deadline_nanos` (CLOCK_MONOTONIC). False where it
   // came first.
   virtual bool Connect(int64_t deadline_nanos) = 0;
+  // Waits until the state is another than `last`. False where `deadline_nanos` came first.
+  virtual bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) = 0;
 };
 
 // The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write, and

@@ -1,0 +1,76 @@
+// Servers that live and do not read.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include <thread>
+
+#include "call_fixture.h"
+
+namespace conformance {
+namespace {
+
+sidecall::ChannelOptions Asking() {
+  sidecall::ChannelOptions options;
+  options.keepalive_time = absl::Milliseconds(500);
+  options.keepalive_timeout = absl::Milliseconds(500);
+  return options;
+}
+
+class StoppedServerTest : public CallTest {
+ protected:
+  void SetUp() override { StartServer(); }
+  void TearDown() override {
+    kill(server().pid(), SIGCONT);
+    CallTest::TearDown();
+  }
+  // Returns when it has.
+  void Stop() {
+    kill(server().pid(), SIGSTOP);
+    siginfo_t stopped;
+    ASSERT_EQ(waitid(P_PID, static_cast<id_t>(server().pid()), &stopped, WSTOPPED), 0);
+  }
+};
+SIDECALL_OVER_TRANSPORTS_WHERE(StoppedServerTest, InTwoProcesses);
+
+TEST_P(StoppedServerTest, IsFoundByKeepalive) {
+  const TestService::Stub stub = NewStub(Asking());
+  ASSERT_TRUE(Echoes(stub, 1));
+  Stop();
+  sidecall::ClientContext without_deadline;
+  EchoMessage reply;
+  const absl::Status status = stub.Echo(&without_deadline, EchoMessage(), &reply);
+  EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnavailable));
+  EXPECT_TRUE(Says(status, "keepalive_timeout"));
+  EXPECT_FALSE(sidecall::IsNotSent(status));
+  kill(server().pid(), SIGCONT);
+  EXPECT_TRUE(Echoes(stub, 2)) << "over a new connection";
+}
+
+class SlowServerTest : public CallTest {
+ protected:
+  void SetUp() override { StartServer(); }
+};
+// Each takes seconds, and how the question travels is no matter of the process.
+bool NamesAFileOfThisProcess(const Setup& setup) {
+  return NamesAFile(setup) && InOneProcess(setup);
+}
+SIDECALL_OVER_TRANSPORTS_WHERE(SlowServerTest, NamesAFileOfThisProcess);
+
+// It answers while all that it has is a handler that takes longer than the client's patience.
+TEST_P(SlowServerTest, IsNotGivenUp) {
+  const auto channel = NewChannel(Asking());
+  const TestService::Stub stub(channel);
+  absl::Status status;
+  std::thread caller([&] { status = CallSleep(stub, "gate"); });
+  EXPECT_TRUE(server().AwaitArrivals("gate", 1));
+  // Long enough for two questions, each of which would end the call where it went without an answer.
+  EXPECT_FALSE(
+      channel->WaitForStateChange(sidecall::ChannelState::kReady, absl::Now() + absl::Milliseconds(2200)));
+  server().OpenGate("gate");
+  caller.join();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+}  // namespace
+}  // namespace conformance
