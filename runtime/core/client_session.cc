@@ -418,7 +418,7 @@ absl::Status ClientSession::EndCall(const FrameHeader& header, std::string_view 
   return call->CompleteWith(header, body, max_receive_message_, call == reading_for_);
 }
 
-absl::StatusOr<bool> ClientSession::OnSplitBegins(const FrameHeader& header) {
+absl::StatusOr<bool> ClientSession::OnSplitBegins(const FrameHeader& header, uint64_t /*size*/) {
   const FrameStream* stream = StreamOf(header.stream);
   if (header.type == FrameType::kEnd && CallOf(header.stream) != nullptr) return true;
   if (header.type == FrameType::kMetadata && stream != nullptr) return true;

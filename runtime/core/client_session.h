@@ -101,7 +101,7 @@ class ClientSession final : private WholeFrameSink {
   absl::Status AwaitHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
-  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header) override;
+  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header, uint64_t size) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 

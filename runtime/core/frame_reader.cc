@@ -106,7 +106,7 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   if (body.size < sizeof size)
     return absl::DataLossError("the first piece of a split frame does not tell its size");
   std::memcpy(&size, body.bytes, sizeof size);
-  absl::StatusOr<bool> wanted = sink_.OnSplitBegins(header);
+  absl::StatusOr<bool> wanted = sink_.OnSplitBegins(header, size);
   if (!wanted.ok()) return wanted.status();
   if (assemblies_.size() >= max_split_) {
     return absl::DataLossError(absl::StrCat("more than ", max_split_, " split frames at once"));
@@ -125,6 +125,7 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   } else if (*wanted) {
     assembly.buffer = TakeBuffer();
     assembly.bytes = assembly.buffer.Get(size);
+    assembling_bytes_ += size;
   }
   return AddPiece(assembly, body.bytes + sizeof size, body.size - sizeof size, body.shared);
 }
@@ -160,6 +161,7 @@ absl::Status FrameReader::Complete(uint32_t stream) {
                                             " bytes instead of ", assembly.size));
   }
   if (assembly.bytes == nullptr) return absl::OkStatus();
+  assembling_bytes_ -= assembly.size;
   FrameHeader header = assembly.header;
   header.length = static_cast<uint32_t>(assembly.size);
   finished_.push_back(std::move(assembly.buffer));

@@ -21,9 +21,11 @@ class WholeFrameSink {
  public:
   // `body` is private memory, valid until the reader's next Poll. An error closes the connection.
   virtual absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) = 0;
-  // A split frame begins, and no memory has been set aside for it. False: nobody wants it, and it is skipped.
-  // An error closes the connection.
-  virtual absl::StatusOr<bool> OnSplitBegins(const FrameHeader& /*header*/) { return true; }
+  // A split frame of `size` bytes begins, and no memory has been set aside for it. False: nobody wants it,
+  // and it is skipped. An error closes the connection.
+  virtual absl::StatusOr<bool> OnSplitBegins(const FrameHeader& /*header*/, uint64_t /*size*/) {
+    return true;
+  }
   // A frame was larger than the limit, and is skipped. `header` is that of its first piece.
   virtual void OnTooLarge(const FrameHeader& header, uint64_t size) = 0;
   virtual void OnClosed(const absl::Status& why) = 0;
@@ -45,6 +47,8 @@ class FrameReader final : private FrameSink {
     if (!finished_.empty()) RecycleFinished();
     return connection_.Poll(*this);
   }
+  // Bytes set aside for split frames that are not whole yet.
+  uint64_t assembling_bytes() const { return assembling_bytes_; }
 
  private:
   // A buffer that is used again, placed so that a large string parsed out of it does not alias it.
@@ -85,7 +89,8 @@ class FrameReader final : private FrameSink {
   const uint64_t max_whole_;
   const size_t max_split_;
   std::unordered_map<uint32_t, Assembly> assemblies_;  // by stream
-  std::vector<Buffer> finished_;                       // passed on, and read until the next Poll
+  uint64_t assembling_bytes_ = 0;
+  std::vector<Buffer> finished_;  // passed on, and read until the next Poll
   std::vector<Buffer> spare_;
   std::unique_ptr<char[]> copies_;  // small bodies out of shared memory, of one Poll
   size_t copies_used_ = 0;

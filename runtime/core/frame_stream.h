@@ -60,6 +60,8 @@ class FrameStream {
   }
   // DATA_LOSS where the window grows beyond what there is.
   absl::Status OnWindow(uint64_t bytes);
+  // Any thread. Bytes of messages that came and were not taken, but for those that the consumer is at.
+  size_t unread_bytes() const { return filled_bytes_.load(std::memory_order_relaxed); }
   // Any thread. No message follows those that are there.
   void EndReceiving() { SetFlags(kReceivedAll); }
   // Any thread. The same, and what is sent reaches nobody.

@@ -103,6 +103,7 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
     connection_.Commit(place.slot, header);
   } else {
     if (header.type == FrameType::kEnd) pending_ends_.fetch_add(1, std::memory_order_relaxed);
+    pending_bytes_.fetch_add(header.length, std::memory_order_relaxed);
     pending_.push_back({.header = header, .body = std::move(place.spilled)});
     pending_left_.store(true, std::memory_order_release);
   }
@@ -180,6 +181,7 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
     std::memcpy(slot.body, next.body.get(), next.header.length);
     connection_.Commit(slot, next.header);
     if (next.header.type == FrameType::kEnd) pending_ends_.fetch_sub(1, std::memory_order_relaxed);
+    pending_bytes_.fetch_sub(next.header.length, std::memory_order_relaxed);
     pending_.pop_front();
   }
   const bool all_sent = connection_.Flush();

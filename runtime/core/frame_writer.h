@@ -46,6 +46,8 @@ class FrameWriter {
 
   // END frames that wait for room: streams that the peer cannot know to have ended.
   size_t pending_ends() const { return pending_ends_.load(std::memory_order_relaxed); }
+  // Bytes of frames that wait for room.
+  size_t pending_bytes() const { return pending_bytes_.load(std::memory_order_relaxed); }
 
  private:
   class FragmentStream;
@@ -77,6 +79,7 @@ class FrameWriter {
   std::vector<FrameHeader> pending_control_;
   std::vector<Sleeper*> room_waiters_;
   std::atomic<size_t> pending_ends_{0};
+  std::atomic<size_t> pending_bytes_{0};
   std::atomic<bool> pending_left_{false};
 };
 

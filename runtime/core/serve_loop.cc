@@ -33,6 +33,12 @@ class OfferAfterParse final : public FrameServerCall::BeforeHandler {
   RoleOffer& offer_;
 };
 
+// For a handler on a thread of somebody else's, which has no role to offer.
+class NothingToOffer final : public FrameServerCall::BeforeHandler {
+ public:
+  void OnRequestParsed() override {}
+};
+
 }  // namespace
 
 ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
@@ -146,10 +152,43 @@ ServeLoop::Ran ServeLoop::RunCalls() {
 
 ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
   RoleOffer offer(pool_);
-  OfferAfterParse before(offer);
-  call.Run(before);
+  if (call.session().OwesTooMuch()) [[unlikely]] {
+    call.session().Refuse(call, absl::ResourceExhaustedError("the client leaves its replies unread"));
+    return Ran::kAll;
+  }
+  if (options_.executor) {
+    call.KeepRequest();
+    offer.Offer();  // An executor may run the handler here and now.
+    RunElsewhere(call, options_);
+  } else {
+    OfferAfterParse before(offer);
+    call.Run(before);
+  }
   if (!offer.TakeBack()) return Ran::kRoleLost;
   return offer.retaken() ? Ran::kAllAndRead : Ran::kAll;
+}
+
+void ServeLoop::RunElsewhere(FrameServerCall& call, const ServerOptions& options) {
+  try {
+    options.executor([&call] {
+      NothingToOffer before;
+      call.Run(before);
+    });
+  } catch (...) {
+    call.session().Refuse(call, absl::ResourceExhaustedError("the server's executor refused the call"));
+  }
+}
+
+// Counts for real only where the bound, which grows with every call, comes to the limit.
+bool ServeLoop::TakesCall() {
+  if (++open_calls_bound_ <= options_.max_calls) [[likely]] {
+    return true;
+  }
+  open_calls_bound_ = 0;
+  for (auto& [id, entry] : sessions_) open_calls_bound_ += entry.session->CountOpenCalls();
+  if (open_calls_bound_ >= options_.max_calls) return false;
+  open_calls_bound_++;
+  return true;
 }
 
 // -- Handlers that wait for their stream

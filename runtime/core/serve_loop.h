@@ -42,6 +42,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool Drain(int64_t deadline_nanos);
   // Tells open calls that nobody waits for them. Returns when they know.
   void CancelCalls();
+  // Whether this thread is one of the server's, and in a handler.
+  bool InHandler() const { return RoleOffer::Of(pool_) != nullptr; }
   // Ends everything but handlers that still run, for which it waits.
   void Stop();
 
@@ -64,6 +66,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool WakeWaitingHandler() override;
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) override;
+  bool TakesCall() override;
   CancelNotifier& cancel_notifier() override { return cancel_notifier_; }
 
   // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of
@@ -76,6 +79,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   enum class Ran { kAll, kAllAndRead, kRoleLost };
   Ran RunCalls();
   Ran RunOne(FrameServerCall& call);
+  static void RunElsewhere(FrameServerCall& call, const ServerOptions& options);
   void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   bool TakeRole(RoleOffer* offer);
@@ -114,6 +118,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   std::vector<uint64_t> ready_;
   uint64_t last_session_id_ = 0;
   AdaptiveSpin spin_;
+  uint64_t open_calls_bound_ = 0;  // at least the calls that are open
   bool draining_ = false;
   bool said_last_ = false;
   bool ran_handlers_ = false;  // since frames were last looked at

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/functional/function_ref.h"
@@ -39,6 +40,11 @@ class FrameServerCall final : public internal::ServerCall {
              uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) { request_ = request; }
+  // Copies them, for a handler that runs beside that Poll.
+  void KeepRequest() {
+    kept_request_.assign(request_);
+    request_ = kept_request_;
+  }
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
@@ -77,6 +83,7 @@ class FrameServerCall final : public internal::ServerCall {
   std::atomic<uint32_t> stream_{0};
   const Dispatcher::Entry* entry_ = nullptr;
   std::string_view request_;
+  std::string kept_request_;
   bool method_known_ = false;
   int64_t deadline_nanos_ = 0;
   BeforeHandler* before_ = nullptr;

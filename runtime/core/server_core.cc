@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
     return absl::FailedPreconditionError(
         "the server has no address. Call AddAddress before BuildAndStart, with scheme:path");
   }
+  if (options.max_calls == 0) return absl::InvalidArgumentError("max_calls is 0, and 1 is the least");
   if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection ||
       options.max_handler_threads == 0) {
     const bool threads = options.max_handler_threads == 0;
@@ -67,7 +68,21 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
   return core;
 }
 
+ServerCore::~ServerCore() {
+  if (handlers_shutdown_.joinable()) handlers_shutdown_.join();
+}
+
 void ServerCore::Shutdown(absl::Duration grace) {
+  if (!loop_->InHandler()) {
+    ShutdownAndWait(grace);
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (handlers_shutdown_.joinable()) return;
+  handlers_shutdown_ = std::thread([this, grace] { ShutdownAndWait(grace); });
+}
+
+void ServerCore::ShutdownAndWait(absl::Duration grace) {
   if (!loop_->Drain(DeadlineAfter(grace))) {
     loop_->CancelCalls();
     // Services may be destroyed once this has returned.

@@ -8,10 +8,12 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "core/dispatcher.h"
 #include "core/fork_guard.h"
+#include "core/frame_codec.h"
 #include "core/serve_loop.h"
 #include "sidecall/server.h"
 
@@ -23,6 +25,9 @@ class ServerCore {
                                                            const std::vector<Service*>& services,
                                                            const ServerOptions& options);
 
+  ~ServerCore();
+
+  // In a handler: has another thread do it.
   void Shutdown(absl::Duration grace);
   void Wait();
   const std::vector<std::string>& addresses() const { return addresses_; }
@@ -33,7 +38,11 @@ class ServerCore {
       : addresses_(std::move(addresses)), options_(options) {
     // No message can be larger, and sums with it must not wrap round.
     options_.max_receive_message_bytes = std::min<size_t>(options.max_receive_message_bytes, INT32_MAX);
+    options_.max_connection_bytes =
+        std::max(options.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
   }
+
+  void ShutdownAndWait(absl::Duration grace);
 
   const std::vector<std::string> addresses_;
   ServerOptions options_;
@@ -44,6 +53,7 @@ class ServerCore {
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;
   bool shut_down_ = false;
+  std::thread handlers_shutdown_;  // the one that a handler asked for
 };
 
 }  // namespace sidecall::internal

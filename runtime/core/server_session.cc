@@ -115,6 +115,26 @@ bool ServerSession::HasOpenCalls() {
   return started_ != finished_;
 }
 
+uint64_t ServerSession::CountOpenCalls() {
+  const FrameWriter::Lock lock(write_mutex_);
+  return started_ - finished_;
+}
+
+bool ServerSession::HasMemoryFor(uint64_t bytes) {
+  const uint64_t rest = options_.max_connection_bytes -
+                        std::min<uint64_t>(options_.max_connection_bytes, frames_.assembling_bytes());
+  unread_bound_ += bytes;
+  if (unread_bound_ <= rest) [[likely]] {
+    return true;
+  }
+  unread_bound_ = bytes;
+  for (const auto& call : calls_) {
+    FrameStream* stream = call != nullptr && call->open() ? call->streaming() : nullptr;
+    if (stream != nullptr) unread_bound_ += stream->unread_bytes();
+  }
+  return unread_bound_ <= rest;
+}
+
 void ServerSession::Refuse(FrameServerCall& call, const absl::Status& status) {
   std::string head;
   const FrameHeader header = Refusal(call.stream(), status, head);
@@ -212,6 +232,10 @@ FrameStream* ServerSession::StreamOf(uint32_t stream) const {
 absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_view body) {
   FrameStream* stream = StreamOf(header.stream);
   if (stream == nullptr) return absl::OkStatus();  // It crossed the stream's end.
+  if (!HasMemoryFor(body.size())) [[unlikely]] {
+    stream->Break(NoMemory());
+    return absl::OkStatus();
+  }
   absl::Status taken =
       stream->OnMessage(header, body, options_.max_receive_message_bytes, stream == reading_into_);
   if (!absl::IsResourceExhausted(taken)) return taken;
@@ -271,6 +295,12 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   }
   if (entry->method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
     Refuse(header.stream, absl::UnimplementedError("the client takes no streams, and this method is one"));
+    return absl::OkStatus();
+  }
+  if (!host_.TakesCall()) {
+    Refuse(header.stream, absl::ResourceExhaustedError(
+                              absl::StrCat("this server takes ", options_.max_calls,
+                                           " calls at once. Try later, or raise the server's max_calls")));
     return absl::OkStatus();
   }
   int64_t deadline_nanos = 0;
@@ -356,17 +386,33 @@ absl::Status ServerSession::TooLarge(uint64_t size) const {
       ". Send less, or raise the server's max_receive_message_bytes"));
 }
 
-absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header) {
+absl::Status ServerSession::NoMemory() const {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "this connection holds ", options_.max_connection_bytes,
+      " bytes in the server, that were not read, or are not whole yet. Send less at once, or raise "
+      "the server's max_connection_bytes"));
+}
+
+absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header, uint64_t size) {
   if (!greeted_) return absl::DataLossError("the client did not say hello first");
   const uint32_t index = StreamIndex(header.stream);
   const bool open = index < calls_.size() && calls_[index] != nullptr && calls_[index]->open();
-  if (header.type == FrameType::kStart && !open) return true;
+  // What is larger than the limit gets no memory anyway.
+  const bool fits = size > options_.max_receive_message_bytes || HasMemoryFor(size);
+  if (header.type == FrameType::kStart && !open) {
+    if (!fits) {
+      starts_++;
+      Refuse(header.stream, NoMemory());
+    }
+    return fits;
+  }
   if (header.type == FrameType::kMessage) {
-    const FrameStream* stream = StreamOf(header.stream);
+    FrameStream* stream = StreamOf(header.stream);
     if (stream == nullptr) return false;  // It crossed the stream's end.
     absl::Status begins = stream->CheckMessageBegins();
     if (!begins.ok()) return begins;
-    return true;
+    if (!fits) stream->Break(NoMemory());
+    return fits;
   }
   return absl::DataLossError(absl::StrCat("the client sent pieces of a frame of type ",
                                           static_cast<int>(header.type), " on stream ", header.stream,

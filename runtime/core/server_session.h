@@ -33,6 +33,8 @@ class ServerSession final : private WholeFrameSink {
     // first, or the server is stopping.
     virtual bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                              absl::FunctionRef<bool()> done) = 0;
+    // The reader: whether the server takes another call, which then counts until it has been answered.
+    virtual bool TakesCall() = 0;
     // Any thread.
     virtual CancelNotifier& cancel_notifier() = 0;
 
@@ -65,6 +67,10 @@ class ServerSession final : private WholeFrameSink {
   bool closed() const { return closed_; }
   // Whether calls are still to be answered. From now on the host hears of each that is.
   bool HasOpenCalls();
+  // Calls that run, or wait for it.
+  uint64_t CountOpenCalls();
+  // Whether the client leaves so many replies unread that no further call is to be run.
+  bool OwesTooMuch() const { return writer_.pending_bytes() > options_.max_connection_bytes; }
 
   // -- Any thread's -----------------------------------------------------------------------------------------
   // Ends a call. `message` may be null.
@@ -91,7 +97,7 @@ class ServerSession final : private WholeFrameSink {
 
  private:
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
-  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header) override;
+  absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header, uint64_t size) override;
   void OnTooLarge(const FrameHeader& header, uint64_t size) override;
   void OnClosed(const absl::Status& why) override;
 
@@ -110,6 +116,8 @@ class ServerSession final : private WholeFrameSink {
   void SendControl(FrameType type, uint32_t stream, uint64_t argument);
   absl::Status CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry, size_t size) const;
   absl::Status TooLarge(uint64_t size) const;
+  absl::Status NoMemory() const;
+  bool HasMemoryFor(uint64_t bytes);
 
   const uint64_t id_;
   const std::unique_ptr<Connection> connection_;
@@ -131,6 +139,8 @@ class ServerSession final : private WholeFrameSink {
   bool going_away_ = false;
   uint64_t starts_ = 0;   // START frames that came, ever
   uint64_t started_ = 0;  // of them, not refused
+  // At least the bytes that streams hold unread: counted anew where it comes to too many.
+  uint64_t unread_bound_ = 0;
   std::vector<FrameServerCall*>* runnable_ = nullptr;
   const FrameStream* reading_into_ = nullptr;
   std::vector<std::unique_ptr<FrameServerCall>> calls_;  // by stream index

@@ -13,8 +13,8 @@ void SetStatusDetails(absl::Status& status, std::string_view details);
 // Says that the call certainly reached no handler. No effect on OK.
 void MarkNotSent(absl::Status& status);
 absl::Status NotSent(absl::Status status);
-// The same status, sharing nothing with `status`: for another thread. What copies share is counted in abseil's
-// library, where ThreadSanitizer does not see it.
+// The same status, sharing nothing with `status`: for another thread. What copies share is counted in
+// abseil's library, where ThreadSanitizer does not see it.
 absl::Status OwnCopy(const absl::Status& status);
 // A handler's own call may not have been sent; the one that it serves was.
 absl::Status WithoutNotSent(absl::Status status);

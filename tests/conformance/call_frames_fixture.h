@@ -24,7 +24,7 @@ inline constexpr char kSleep[] = "conformance.TestService/Sleep";
 class FramesTest : public testing::TestWithParam<Place> {
  protected:
   void SetUp() override {
-    auto server = ServerUnderTest::Start(GetParam(), {"unix:" + path()}, {});
+    auto server = ServerUnderTest::Start(GetParam(), {"unix:" + path()}, Options());
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
     stub_ = std::make_unique<TestService::Stub>(sidecall::CreateChannel("unix:" + path()));
@@ -35,6 +35,7 @@ class FramesTest : public testing::TestWithParam<Place> {
     EXPECT_TRUE(Echoes(TestService::Stub(sidecall::CreateChannel("unix:" + path())), 3))
         << "so does the server";
   }
+  virtual sidecall::ServerOptions Options() const { return {}; }
   std::string path() const { return directory_.path() + "/server"; }
 
   // The server hangs up on `bytes`, sent after the hello.

@@ -1,6 +1,8 @@
 // How many calls at once: per connection, and per server.
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -32,6 +34,68 @@ TEST_P(CallLimitsTest, CallsPerConnection) {
   server().OpenGate("three");
   for (std::thread& sleeper : sleepers) sleeper.join();
   EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(CallLimitsTest, CallsOfTheWholeServer) {
+  sidecall::ServerOptions three;
+  three.max_calls = 3;
+  StartServer(three);
+  const TestService::Stub first = NewStub();
+  const TestService::Stub second = NewStub();
+  std::vector<std::thread> sleepers;
+  for (int call = 0; call < 3; call++) {
+    sleepers.emplace_back([&, call] { EXPECT_TRUE(CallSleep(call == 0 ? first : second, "three").ok()); });
+  }
+  EXPECT_TRUE(server().AwaitArrivals("three", 3));
+  for (const TestService::Stub* stub : {&first, &second}) {
+    PatientContext context;
+    EchoMessage reply;
+    const absl::Status status = stub->Echo(&context, EchoMessage(), &reply);
+    EXPECT_TRUE(HasCode(status, absl::StatusCode::kResourceExhausted));
+    EXPECT_TRUE(Says(status, "max_calls"));
+    EXPECT_TRUE(sidecall::IsNotSent(status));
+  }
+  server().OpenGate("three");
+  for (std::thread& sleeper : sleepers) sleeper.join();
+  for (int call = 0; call < 10; call++) EXPECT_TRUE(Echoes(call % 2 == 0 ? first : second, call));
+}
+
+// What handlers do not read is bounded for all streams of a connection together, too.
+TEST_P(CallLimitsTest, UnreadBytesOfAConnection) {
+  sidecall::ServerOptions little;
+  little.max_receive_message_bytes = 200'000;
+  little.max_connection_bytes = 1'000'000;
+  StartServer(little);
+  const TestService::Stub stub = NewStub();
+  struct Stream {
+    PatientContext context;
+    StreamSummary summary;
+    std::unique_ptr<sidecall::ClientWriter<EchoMessage>> writer;
+  };
+  std::vector<std::unique_ptr<Stream>> streams;
+  EchoMessage message;
+  message.set_payload(std::string(60'000, 'x'));
+  for (int i = 0; i < 12; i++) {
+    streams.push_back(std::make_unique<Stream>());
+    Stream& stream = *streams.back();
+    stream.context.AddMetadata("gate", "gate");
+    stream.writer = stub.ClientStream(&stream.context, &stream.summary);
+    for (int j = 0; j < 3 && stream.writer->Write(message); j++) {
+    }
+  }
+  EXPECT_TRUE(Echoes(stub, 1)) << "all of it has come";
+  server().OpenGate("gate");
+  int finished = 0;
+  for (const auto& stream : streams) {
+    const absl::Status status = stream->writer->Finish();
+    finished += status.ok() ? 1 : 0;
+    if (status.ok()) continue;
+    EXPECT_TRUE(HasCode(status, absl::StatusCode::kResourceExhausted));
+    EXPECT_TRUE(Says(status, "max_connection_bytes"));
+  }
+  EXPECT_GE(finished, 5) << "1,000,000 bytes are five streams of 180,000";
+  EXPECT_LT(finished, 12);
+  EXPECT_TRUE(Echoes(stub, 2));
 }
 
 // A call that the client has given up counts until its handler has ended.

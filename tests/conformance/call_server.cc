@@ -41,9 +41,12 @@ class RemoteServer final : public ServerUnderTest {
 
 absl::StatusOr<std::unique_ptr<ServerUnderTest>> StartRemote(const std::vector<std::string>& addresses,
                                                              const sidecall::ServerOptions& options) {
-  std::vector<std::string> arguments = {"serve", std::to_string(options.max_receive_message_bytes),
+  std::vector<std::string> arguments = {"serve",
+                                        std::to_string(options.max_receive_message_bytes),
                                         std::to_string(options.max_calls_per_connection),
-                                        std::to_string(options.max_handler_threads)};
+                                        std::to_string(options.max_handler_threads),
+                                        std::to_string(options.max_calls),
+                                        std::to_string(options.max_connection_bytes)};
   arguments.insert(arguments.end(), addresses.begin(), addresses.end());
   auto child = Child::Start(arguments);
   if (child == nullptr) return absl::InternalError("the server's process did not start");
@@ -90,7 +93,9 @@ int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test) {
   options.max_receive_message_bytes = std::stoull(arguments.at(1));
   options.max_calls_per_connection = std::stoull(arguments.at(2));
   options.max_handler_threads = std::stoull(arguments.at(3));
-  auto server = LocalServer::Start({arguments.begin() + 4, arguments.end()}, options);
+  options.max_calls = std::stoull(arguments.at(4));
+  options.max_connection_bytes = std::stoull(arguments.at(5));
+  auto server = LocalServer::Start({arguments.begin() + 6, arguments.end()}, options);
   if (!server.ok()) {
     test.Send(server.status().ToString());
     return 1;

@@ -11,6 +11,7 @@
 #define SIDECALL_SERVER_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,10 +33,20 @@ struct ServerOptions {
   size_t max_receive_message_bytes = 4u << 20;
   // Calls that one connection may have open, handlers still running after a cancel included.
   size_t max_calls_per_connection = 1024;
+  // The same over all connections. Beyond it, calls are refused with RESOURCE_EXHAUSTED, not sent.
+  size_t max_calls = 65536;
+  // Bytes that one connection may hold in the server: messages on their way, those that handlers have not
+  // read, and replies that the client has not. Calls that would take more fail with RESOURCE_EXHAUSTED. At
+  // least one message's worth.
+  size_t max_connection_bytes = 512u << 20;
   // Threads that may run handlers at once, of which a streaming handler holds one for as long as it runs.
   // They are made as handlers turn out to block. Where all are in handlers, further calls wait for one to
   // end.
   size_t max_handler_threads = 4096;
+  // Where handlers run, in place of the server's own threads: is given one task for each call, on a thread
+  // that reads for all, and has it run soon, once, on any thread. max_handler_threads then counts no
+  // handlers.
+  std::function<void(std::function<void()> task)> executor;
   // How the server waits for requests.
   Polling polling = DefaultPolling();
 };
@@ -49,7 +60,7 @@ class Server {
 
   // No new calls (they get UNAVAILABLE); those in flight may finish until `grace` has passed, then they are
   // cancelled. Returns when the last handler has: one that never looks whether it is cancelled keeps it
-  // waiting. Not to be called in a handler. Idempotent.
+  // waiting. In a handler, which it cannot wait for, it returns at once and goes on beside. Idempotent.
   void Shutdown(absl::Duration grace = absl::InfiniteDuration());
 
   // Blocks until another thread has shut the server down.
