@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "call_local_server.h"
 #include "call_patience.h"
+#include "testing.sidecall.h"
 
 namespace conformance {
 namespace {

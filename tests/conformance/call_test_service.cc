@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "call_patience.h"
 #include "call_payload.h"
+#include "call_services.h"
 
 namespace conformance {
 
@@ -243,6 +244,26 @@ absl::Status TestServiceImpl::SleepNested(ServerContext* context, const SleepReq
 absl::Status OtherTestServiceImpl::Echo(ServerContext*, const EchoMessage* request, EchoMessage* reply) {
   reply->set_number(-request->number());
   return absl::OkStatus();
+}
+
+namespace {
+
+class TestServices final : public Services {
+ public:
+  TestServices(const std::string& own_address, Gates& gates) : service_(own_address, gates) {}
+  void RegisterWith(sidecall::ServerBuilder& builder) override {
+    builder.RegisterService(&service_).RegisterService(&other_service_);
+  }
+
+ private:
+  TestServiceImpl service_;
+  OtherTestServiceImpl other_service_;
+};
+
+}  // namespace
+
+std::unique_ptr<Services> MakeServices(const std::string& own_address, Gates& gates) {
+  return std::make_unique<TestServices>(own_address, gates);
 }
 
 }  // namespace conformance

@@ -2,8 +2,8 @@
 // socket.
 //
 // It dies with the test, and ends by itself when the test closes the socket.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_CHILD_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_CHILD_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_CHILD_H_
+#define SIDECALL_TESTS_HARNESS_CALL_CHILD_H_
 
 #include <sys/types.h>
 
@@ -64,4 +64,4 @@ int TestOrChildMain(int argc, char** argv);
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_CHILD_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_CHILD_H_

@@ -1,6 +1,6 @@
 // Payloads whose every byte matters: made from a seed, told apart by a checksum.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_PAYLOAD_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_PAYLOAD_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_PAYLOAD_H_
+#define SIDECALL_TESTS_HARNESS_CALL_PAYLOAD_H_
 
 #include <cstdint>
 #include <cstring>
@@ -36,4 +36,4 @@ inline uint64_t Checksum(const std::string& payload) {
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_PAYLOAD_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_PAYLOAD_H_

@@ -1,6 +1,6 @@
 // TempDir: a directory of one test's own, removed with whatever is in it.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_TEMP_DIR_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_TEMP_DIR_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_TEMP_DIR_H_
+#define SIDECALL_TESTS_HARNESS_CALL_TEMP_DIR_H_
 
 #include <string>
 
@@ -23,4 +23,4 @@ class TempDir {
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_TEMP_DIR_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_TEMP_DIR_H_

@@ -1,7 +1,7 @@
 // Gates: named events that handlers wait on and tests open, so that no test depends on how long anything
 // takes.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_GATES_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_GATES_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_GATES_H_
+#define SIDECALL_TESTS_HARNESS_CALL_GATES_H_
 
 #include <condition_variable>
 #include <map>
@@ -42,4 +42,4 @@ class Gates {
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_GATES_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_GATES_H_

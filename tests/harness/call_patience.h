@@ -1,6 +1,6 @@
 // How long a test waits before it says that something hangs, and how much load a build can take.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_PATIENCE_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_PATIENCE_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_PATIENCE_H_
+#define SIDECALL_TESTS_HARNESS_CALL_PATIENCE_H_
 
 #include <chrono>
 
@@ -35,4 +35,4 @@ struct PatientContext : sidecall::ClientContext {
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_PATIENCE_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_PATIENCE_H_

@@ -1,7 +1,7 @@
-// ServerUnderTest: a server with the test services, in this process or in another, ruled the same way in
-// both.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_
+// ServerUnderTest: a server with the services of a suite (call_services.h), in this process or in another,
+// ruled the same way in both.
+#ifndef SIDECALL_TESTS_HARNESS_CALL_SERVER_H_
+#define SIDECALL_TESTS_HARNESS_CALL_SERVER_H_
 
 #include <memory>
 #include <string>
@@ -18,7 +18,7 @@ enum class Place { kSameProcess, kOtherProcess };
 
 class ServerUnderTest {
  public:
-  // Serves at `addresses`; CallSelf calls at the first of them.
+  // Serves at `addresses`; the services are told the first of them.
   static absl::StatusOr<std::unique_ptr<ServerUnderTest>> Start(Place place,
                                                                 const std::vector<std::string>& addresses,
                                                                 const sidecall::ServerOptions& options);
@@ -45,4 +45,4 @@ int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test);
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_SERVER_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_SERVER_H_

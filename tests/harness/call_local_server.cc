@@ -10,7 +10,8 @@ absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vecto
                                                                 const sidecall::ServerOptions& options) {
   std::unique_ptr<LocalServer> local(new LocalServer(addresses.front()));
   sidecall::ServerBuilder builder;
-  builder.SetOptions(options).RegisterService(&local->service_).RegisterService(&local->other_service_);
+  builder.SetOptions(options);
+  local->services_->RegisterWith(builder);
   for (const std::string& address : addresses) builder.AddAddress(address);
   auto server = builder.BuildAndStart();
   if (!server.ok()) return server.status();

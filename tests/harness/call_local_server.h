@@ -1,6 +1,6 @@
 // LocalServer: the server under test that lives in this process.
-#ifndef SIDECALL_TESTS_CONFORMANCE_CALL_LOCAL_SERVER_H_
-#define SIDECALL_TESTS_CONFORMANCE_CALL_LOCAL_SERVER_H_
+#ifndef SIDECALL_TESTS_HARNESS_CALL_LOCAL_SERVER_H_
+#define SIDECALL_TESTS_HARNESS_CALL_LOCAL_SERVER_H_
 
 #include <cstdlib>
 #include <future>
@@ -10,7 +10,7 @@
 
 #include "call_gates.h"
 #include "call_server.h"
-#include "call_test_service.h"
+#include "call_services.h"
 
 namespace conformance {
 
@@ -31,15 +31,14 @@ class LocalServer final : public ServerUnderTest {
   bool AwaitShutdown() override;
 
  private:
-  explicit LocalServer(const std::string& address) : service_(address, gates_) {}
+  explicit LocalServer(const std::string& address) : services_(MakeServices(address, gates_)) {}
 
   Gates gates_;
-  TestServiceImpl service_;
-  OtherTestServiceImpl other_service_;
+  std::unique_ptr<Services> services_;
   std::unique_ptr<sidecall::Server> server_;
   std::future<void> shutdown_;
 };
 
 }  // namespace conformance
 
-#endif  // SIDECALL_TESTS_CONFORMANCE_CALL_LOCAL_SERVER_H_
+#endif  // SIDECALL_TESTS_HARNESS_CALL_LOCAL_SERVER_H_
