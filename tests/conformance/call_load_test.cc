@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "call_fixture.h"
-#include "call_payload.h"
 
 namespace conformance {
 namespace {
@@ -25,33 +24,6 @@ class LoadTest : public CallTest {
 };
 SIDECALL_OVER_ALL_TRANSPORTS(LoadTest);
 
-absl::Status CallLargeUnary(const TestService::Stub& stub, uint64_t seed) {
-  PatientContext context;
-  EchoMessage request;
-  *request.mutable_payload() = RandomPayload(271828, seed);
-  LargeReply reply;
-  absl::Status status = stub.TakeLarge(&context, request, &reply);
-  if (status.ok() && reply.checksum() != Checksum(request.payload()))
-    return absl::DataLossError("other bytes");
-  return status;
-}
-
-TEST_P(LoadTest, concurrent_large_unary) {
-  const TestService::Stub stub = NewStub();
-  const int calls = Scaled(1000);
-  const int threads = kSanitized ? 16 : 50;
-  std::atomic<int> next{0};
-  std::atomic<int> done{0};
-  OnThreads(threads, [&](int) {
-    for (int call = next++; call < calls; call = next++) {
-      const absl::Status status = CallLargeUnary(stub, static_cast<uint64_t>(call));
-      EXPECT_TRUE(status.ok()) << status;
-      if (status.ok()) done++;
-    }
-  });
-  EXPECT_EQ(done, calls);
-}
-
 // All at once: as many threads as calls.
 TEST_P(LoadTest, ManyCallersAtOnce) {
   const TestService::Stub stub = NewStub();
@@ -63,15 +35,6 @@ TEST_P(LoadTest, ManyCallersAtOnce) {
     }
   });
   EXPECT_EQ(done, callers * 4);
-}
-
-TEST_P(LoadTest, rpc_soak) {
-  const TestService::Stub stub = NewStub();
-  for (int call = 0; call < Scaled(5000); call++) ASSERT_TRUE(Echoes(stub, call));
-}
-
-TEST_P(LoadTest, channel_soak) {
-  for (int call = 0; call < Scaled(200); call++) ASSERT_TRUE(Echoes(NewStub(), call));
 }
 
 TEST_P(LoadTest, ManyChannelsAtOnce) {

@@ -15,33 +15,6 @@ namespace {
 class CancelTest : public StreamTest {};
 SIDECALL_OVER_ALL_TRANSPORTS(CancelTest);
 
-TEST_P(CancelTest, cancel_after_begin) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  context.AddMetadata("gate", "cancel");
-  StreamSummary summary;
-  const auto writer = stub.ClientStream(&context, &summary);
-  ASSERT_TRUE(server().AwaitArrivals("cancel", 1));
-  context.TryCancel();
-  EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
-  EXPECT_TRUE(server().AwaitCancels("cancel", 1));
-}
-
-TEST_P(CancelTest, cancel_after_first_response) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  context.AddMetadata("end-gate", "cancel");
-  const auto stream = stub.BidirectionalStream(&context);
-  ASSERT_TRUE(stream->Write(MessageOf(1)));
-  EchoMessage reply;
-  ASSERT_TRUE(stream->Read(&reply));
-  context.TryCancel();
-  EXPECT_FALSE(stream->Write(MessageOf(2)));
-  EXPECT_FALSE(stream->Read(&reply));
-  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
-  EXPECT_TRUE(server().AwaitCancels("cancel", 1)) << "the handler's Read ends, and it goes on to its gate";
-}
-
 TEST_P(CancelTest, CancelWhileReading) {
   const TestService::Stub stub = NewStub();
   for (int i = 0; i < 20; i++) {
@@ -248,18 +221,6 @@ TEST_P(CancelTest, DestroyedStreamIsCancelled) {
   }
   EXPECT_TRUE(server().AwaitCancels("destroyed", 1));
   EXPECT_TRUE(Echoes(stub, 1));
-}
-
-TEST_P(CancelTest, timeout_on_sleeping_server) {
-  const TestService::Stub stub = NewStub();
-  sidecall::ClientContext context;
-  context.set_timeout(absl::Milliseconds(1));
-  const auto stream = stub.BidirectionalStream(&context);
-  (void)stream->Write(MessageOf(1, 27182));
-  EchoMessage reply;
-  while (stream->Read(&reply)) {
-  }
-  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST_P(CancelTest, DeadlineWhileWriting) {

@@ -25,7 +25,7 @@ uint64_t ProgressOf(const TestService::Stub& stub, const std::string& name) {
 }
 
 // The server writes as much as the window allows, and no more; other calls go on; then all arrives.
-TEST_P(StreamFlowTest, slow_consumer) {
+TEST_P(StreamFlowTest, ClientStopsReading) {
   const TestService::Stub stub = NewStub();
   PatientContext context;
   StreamRequest request;

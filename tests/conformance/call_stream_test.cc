@@ -1,4 +1,4 @@
-// Streaming calls: gRPC's interop cases by their names, and what users of gRPC rely on beside them.
+// Streaming calls: metadata, statuses, limits, and many messages.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -12,89 +12,6 @@ namespace {
 
 class StreamCallTest : public StreamTest {};
 SIDECALL_OVER_ALL_TRANSPORTS(StreamCallTest);
-
-TEST_P(StreamCallTest, client_streaming) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  StreamSummary summary;
-  const auto writer = stub.ClientStream(&context, &summary);
-  for (const size_t size : {27182, 8, 1828, 45904}) {
-    EXPECT_TRUE(writer->Write(MessageOf(static_cast<int64_t>(size), size)));
-  }
-  EXPECT_TRUE(writer->WritesDone());
-  const absl::Status status = writer->Finish();
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(summary.messages(), 4u);
-  EXPECT_EQ(summary.bytes(), 74922u);
-}
-
-TEST_P(StreamCallTest, server_streaming) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  StreamRequest request;
-  const std::vector<uint32_t> sizes = {31415, 9, 2653, 58979};
-  request.mutable_sizes()->Assign(sizes.begin(), sizes.end());
-  const auto reader = stub.ServerStream(&context, request);
-  EchoMessage message;
-  for (size_t i = 0; i < sizes.size(); i++) {
-    ASSERT_TRUE(reader->Read(&message)) << i;
-    EXPECT_TRUE(IsMessage(message, static_cast<int64_t>(i), sizes[i]));
-  }
-  EXPECT_FALSE(reader->Read(&message));
-  EXPECT_FALSE(reader->Read(&message)) << "and none after that";
-  const absl::Status status = reader->Finish();
-  EXPECT_TRUE(status.ok()) << status;
-}
-
-TEST_P(StreamCallTest, ping_pong) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  const auto stream = stub.BidirectionalStream(&context);
-  EchoMessage reply;
-  for (const size_t size : {27182, 8, 1828, 45904}) {
-    ASSERT_TRUE(stream->Write(MessageOf(1, size)));
-    ASSERT_TRUE(stream->Read(&reply));
-    EXPECT_TRUE(IsMessage(reply, 1, size));
-  }
-  EXPECT_TRUE(stream->WritesDone());
-  EXPECT_FALSE(stream->Read(&reply));
-  EXPECT_TRUE(stream->Finish().ok());
-}
-
-TEST_P(StreamCallTest, empty_stream) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  const auto stream = stub.BidirectionalStream(&context);
-  EXPECT_TRUE(stream->WritesDone());
-  EchoMessage reply;
-  EXPECT_FALSE(stream->Read(&reply));
-  EXPECT_TRUE(stream->Finish().ok());
-
-  PatientContext client_context;
-  StreamSummary summary;
-  EXPECT_TRUE(stub.ClientStream(&client_context, &summary)->Finish().ok()) << "Finish half-closes";
-  EXPECT_EQ(summary.messages(), 0u);
-  PatientContext server_context;
-  EXPECT_TRUE(stub.ServerStream(&server_context, StreamRequest())->Finish().ok());
-}
-
-TEST_P(StreamCallTest, custom_metadata) {
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  context.AddMetadata("initial-x-grpc-test-echo", "test_initial_metadata_value");
-  context.AddMetadata("trailing-x-grpc-test-echo-bin", "\xab\xab\xab");
-  const auto stream = stub.BidirectionalStream(&context);
-  EchoMessage reply;
-  ASSERT_TRUE(stream->Write(MessageOf(1)));
-  ASSERT_TRUE(stream->Read(&reply));
-  EXPECT_EQ(context.server_initial_metadata().Find("initial-x-grpc-test-echo"), "test_initial_metadata_value")
-      << "it precedes the first message";
-  EXPECT_TRUE(stream->WritesDone());
-  EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_EQ(context.server_trailing_metadata().Find("trailing-x-grpc-test-echo-bin"), "\xab\xab\xab");
-  EXPECT_EQ(context.server_initial_metadata().size(), 1u);
-  EXPECT_EQ(context.server_trailing_metadata().size(), 1u);
-}
 
 TEST_P(StreamCallTest, InitialMetadataBeforeAnyMessage) {
   const TestService::Stub stub = NewStub();
@@ -129,22 +46,6 @@ TEST_P(StreamCallTest, LargeInitialMetadata) {
   stream->WaitForInitialMetadata();
   EXPECT_TRUE(context.server_initial_metadata().Find("initial-large") == large);
   EXPECT_TRUE(stream->Finish().ok());
-}
-
-TEST_P(StreamCallTest, status_code_and_message) {
-  const TestService::Stub stub = NewStub();
-  for (const char* code : {"2", "5", "16"}) {
-    PatientContext context;
-    context.AddMetadata("code", code);
-    const auto stream = stub.BidirectionalStream(&context);
-    EchoMessage reply;
-    ASSERT_TRUE(stream->Write(MessageOf(1)));
-    EXPECT_TRUE(stream->Read(&reply)) << "a message before the error arrives";
-    EXPECT_TRUE(stream->WritesDone());
-    EXPECT_FALSE(stream->Read(&reply));
-    const absl::Status status = stream->Finish();
-    EXPECT_EQ(status, absl::Status(static_cast<absl::StatusCode>(std::stoi(code)), "as the client wished"));
-  }
 }
 
 TEST_P(StreamCallTest, HandlerThrows) {
