@@ -2,7 +2,9 @@
 #ifndef SIDECALL_TESTS_HARNESS_CALL_PATIENCE_H_
 #define SIDECALL_TESTS_HARNESS_CALL_PATIENCE_H_
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 
 #include "absl/time/time.h"
 #include "sidecall/client_context.h"
@@ -23,9 +25,11 @@ inline constexpr bool kSanitized = false;
 inline constexpr int kSlowness = 1;
 #endif
 
-// `count`, less where a sanitizer makes each many times as dear.
-constexpr int Scaled(int count) {
-  return count / kSlowness > 0 ? count / kSlowness : 1;
+// `count`, less where a sanitizer makes each many times as dear, times SIDECALL_TEST_EFFORT: for runs that may
+// take their time.
+inline int Scaled(int count) {
+  const char* effort = std::getenv("SIDECALL_TEST_EFFORT");
+  return std::max(count / kSlowness, 1) * (effort != nullptr ? std::max(std::atoi(effort), 1) : 1);
 }
 
 // The context of a call that must not hang.
