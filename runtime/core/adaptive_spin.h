@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "sidecall/polling.h"
+#include "transport/cpu.h"
 
 namespace sidecall {
 
@@ -34,9 +35,9 @@ class AdaptiveSpin {
   // After a poll that found nothing. False: sleep now. Reads the clock only now and then; see now_nanos().
   bool Continue() {
     if (SleepsAtOnce()) return false;
-    if (++iterations_ < kFreeIterations) return true;
-    Pause();
-    return ContinueByClock();
+    if (++iterations_ < kFreeIterations && PollsAndFetchesEagerly()) return true;
+    PauseCpu();
+    return iterations_ < kFreeIterations || ContinueByClock();
   }
   // The wait ended while polling.
   void EndedAwake() { losses_ = 0; }
@@ -46,16 +47,9 @@ class AdaptiveSpin {
   // When the clock was last read in this wait; 0 where it was not.
   int64_t now_nanos() const { return now_nanos_; }
 
-  static void Pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-  }
-
  private:
-  // Polls before the first pause and the first look at the clock: the replies of a hot peer come within them.
+  // Polls before the first look at the clock, and before the first pause where that pays: the replies of a hot
+  // peer come within them.
   static constexpr uint32_t kFreeIterations = 64;
 
   bool ContinueByClock();

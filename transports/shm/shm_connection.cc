@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "transport/cpu.h"
 
 namespace sidecall {
 namespace {
@@ -58,7 +59,7 @@ size_t ShmConnection::Poll(FrameSink& sink) {
     return 0;
   }
   // What was received will be answered soon: the line that the answer begins in is on its way by then.
-  producer_.Prefetch();
+  if (PollsAndFetchesEagerly()) producer_.Prefetch();
   if (Has(kReported)) return 0;
   const size_t fed = consumer_.Feed(sink);
   if (consumer_.violated()) Note(kViolated);
