@@ -232,5 +232,23 @@ TEST(LameChannelTest, SaysSoToEveryCall) {
     EXPECT_TRUE(HasCode(CallEcho(stub), absl::StatusCode::kInvalidArgument));
 }
 
+TEST(LameChannelTest, SaysSoToEachKindOfStream) {
+  const TestService::Stub stub(sidecall::CreateChannel("nonsense"));
+  EchoMessage message;
+  StreamSummary summary;
+  PatientContext contexts[3];
+  const auto writer = stub.ClientStream(&contexts[0], &summary);
+  EXPECT_FALSE(writer->Write(message));
+  const auto reader = stub.ServerStream(&contexts[1], StreamRequest());
+  EXPECT_FALSE(reader->Read(&message));
+  const auto stream = stub.BidirectionalStream(&contexts[2]);
+  EXPECT_FALSE(stream->Read(&message));
+  for (const absl::Status& status : {writer->Finish(), reader->Finish(), stream->Finish()}) {
+    EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument));
+    EXPECT_TRUE(sidecall::IsNotSent(status));
+    EXPECT_TRUE(Says(status, "nonsense")) << "the target";
+  }
+}
+
 }  // namespace
 }  // namespace conformance

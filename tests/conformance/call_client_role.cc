@@ -89,6 +89,25 @@ int ReadStream(const std::string& address, const std::string& gate, LineSocket& 
   return 0;
 }
 
+// Holds a bidirectional stream open until it is killed, having written `writes`: "none", "one", or the
+// "last". Its handler waits at `gate` before it ends.
+int HoldStream(const std::string& address, const std::string& gate, const std::string& writes,
+               LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  PatientContext context;
+  context.AddMetadata("end-gate", gate);
+  context.AddMetadata("metadata-first", "");
+  const auto stream = stub.BidirectionalStream(&context);
+  stream->WaitForInitialMetadata();
+  EchoMessage message;
+  if (writes == "none" || (stream->Write(message) && stream->Read(&message))) {
+    if (writes == "last") stream->WritesDone();
+    test.Send("streaming");
+  }
+  test.Receive();
+  return 0;
+}
+
 }  // namespace
 
 int RunClientRole(const std::vector<std::string>& arguments, LineSocket& test) {
@@ -97,6 +116,7 @@ int RunClientRole(const std::vector<std::string>& arguments, LineSocket& test) {
   if (role == "echo" || role == "echo-self") return CallEcho(arguments.at(1), role == "echo-self", test);
   if (role == "write-stream") return WriteStream(arguments.at(1), arguments.at(2), test);
   if (role == "read-stream") return ReadStream(arguments.at(1), arguments.at(2), test);
+  if (role == "hold-stream") return HoldStream(arguments.at(1), arguments.at(2), arguments.at(3), test);
   if (!Become(arguments.at(1))) {
     test.Send("cannot become that user");
     return 1;

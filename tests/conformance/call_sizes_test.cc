@@ -131,6 +131,17 @@ TEST_P(LimitsTest, ClientsLimitIsSettable) {
   EXPECT_TRUE(Echoes(stub, 1)) << "the connection lives on";
 }
 
+// The answer to a request of a few bytes.
+TEST_P(LimitsTest, HugeResponse) {
+  StartServer();
+  sidecall::ChannelOptions options;
+  options.max_receive_message_bytes = 128u << 20;
+  const TestService::Stub stub = NewStub(options);
+  const absl::Status status = CallReturnLarge(stub, kSanitized ? 16u << 20 : 100u << 20, false, false);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
 TEST_P(LimitsTest, HugeMessagesWhereBothAllowThem) {
   sidecall::ServerOptions large;
   large.max_receive_message_bytes = 256u << 20;

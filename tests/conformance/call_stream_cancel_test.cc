@@ -15,6 +15,98 @@ namespace {
 class CancelTest : public StreamTest {};
 SIDECALL_OVER_ALL_TRANSPORTS(CancelTest);
 
+// -- Each kind of stream, at three moments of its handler: before its first message, while it waits for one
+// or for window, and after its last.
+// ---------------------------------------------------------------------------------------------------------
+
+enum class Moment { kBeforeTheFirst, kBetween, kAfterTheLast };
+constexpr Moment kMoments[] = {Moment::kBeforeTheFirst, Moment::kBetween, Moment::kAfterTheLast};
+
+// The gate at which the handler stands, or will stand, when the call is cancelled.
+std::string AddGate(sidecall::ClientContext& context, Moment moment) {
+  const std::string gate = "moment-" + std::to_string(static_cast<int>(moment));
+  context.AddMetadata(moment == Moment::kBeforeTheFirst ? "gate" : "end-gate", gate);
+  return gate;
+}
+
+TEST_P(CancelTest, ClientStreaming) {
+  const TestService::Stub stub = NewStub();
+  for (const Moment moment : kMoments) {
+    PatientContext context;
+    const std::string gate = AddGate(context, moment);
+    context.AddMetadata("metadata-first", "");
+    StreamSummary summary;
+    const auto writer = stub.ClientStream(&context, &summary);
+    writer->WaitForInitialMetadata();
+    EXPECT_TRUE(writer->Write(MessageOf(1)));
+    if (moment == Moment::kAfterTheLast) {
+      EXPECT_TRUE(writer->WritesDone());
+    }
+    if (moment != Moment::kBetween) {
+      ASSERT_TRUE(server().AwaitArrivals(gate, 1));
+    }
+    context.TryCancel();
+    EXPECT_FALSE(writer->Write(MessageOf(2)));
+    EXPECT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kCancelled));
+    EXPECT_EQ(summary.messages(), 0u) << "a reply came beside an error";
+    EXPECT_TRUE(server().AwaitCancels(gate, 1));
+  }
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(CancelTest, ServerStreaming) {
+  const TestService::Stub stub = NewStub();
+  for (const Moment moment : kMoments) {
+    PatientContext context;
+    const std::string gate = AddGate(context, moment);
+    StreamRequest request;
+    request.set_count(moment == Moment::kAfterTheLast ? 2 : 100000);
+    request.set_size(1000);
+    const auto reader = stub.ServerStream(&context, request);
+    EchoMessage message;
+    if (moment == Moment::kBetween) {
+      ASSERT_TRUE(reader->Read(&message));
+    } else {
+      ASSERT_TRUE(server().AwaitArrivals(gate, 1));
+    }
+    context.TryCancel();
+    EXPECT_FALSE(reader->Read(&message));
+    EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
+    EXPECT_TRUE(server().AwaitCancels(gate, 1));
+    // A client takes only while it calls: the next handler is not to wait for room that this one's messages
+    // fill.
+    EXPECT_TRUE(Echoes(stub, 1));
+  }
+}
+
+TEST_P(CancelTest, Bidirectional) {
+  const TestService::Stub stub = NewStub();
+  for (const Moment moment : kMoments) {
+    PatientContext context;
+    const std::string gate = AddGate(context, moment);
+    const auto stream = stub.BidirectionalStream(&context);
+    EchoMessage reply;
+    EXPECT_TRUE(stream->Write(MessageOf(1)));
+    if (moment == Moment::kAfterTheLast) {
+      EXPECT_TRUE(stream->WritesDone());
+    }
+    if (moment == Moment::kBetween) {
+      ASSERT_TRUE(stream->Read(&reply));
+    } else {
+      ASSERT_TRUE(server().AwaitArrivals(gate, 1));
+    }
+    context.TryCancel();
+    EXPECT_FALSE(stream->Write(MessageOf(2)));
+    EXPECT_FALSE(stream->Read(&reply));
+    EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kCancelled));
+    EXPECT_TRUE(server().AwaitCancels(gate, 1));
+  }
+  EXPECT_TRUE(Echoes(stub, 1));
+}
+
+// -- Other moments, and other ends
+// ---------------------------------------------------------------------------------------------------------
+
 TEST_P(CancelTest, CancelWhileReading) {
   const TestService::Stub stub = NewStub();
   for (int i = 0; i < 20; i++) {
@@ -146,21 +238,8 @@ TEST_P(CancelTest, CancelBeforeTheStartOfEachKind) {
   EXPECT_TRUE(HasCode(both->Finish(), absl::StatusCode::kCancelled));
 }
 
-TEST_P(CancelTest, CancelOfAServerStreamingCallAndOfABlockedWrite) {
+TEST_P(CancelTest, CancelOfABlockedWrite) {
   const TestService::Stub stub = NewStub();
-  PatientContext context;
-  context.AddMetadata("end-gate", "reading");
-  StreamRequest request;
-  request.set_count(100000);
-  request.set_size(1000);
-  const auto reader = stub.ServerStream(&context, request);
-  EchoMessage message;
-  ASSERT_TRUE(reader->Read(&message));
-  context.TryCancel();
-  EXPECT_FALSE(reader->Read(&message));
-  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kCancelled));
-  EXPECT_TRUE(server().AwaitCancels("reading", 1)) << "its handler had no window left";
-
   PatientContext blocked_context;
   blocked_context.AddMetadata("gate", "blocked");
   StreamSummary summary;
@@ -221,6 +300,18 @@ TEST_P(CancelTest, DestroyedStreamIsCancelled) {
   }
   EXPECT_TRUE(server().AwaitCancels("destroyed", 1));
   EXPECT_TRUE(Echoes(stub, 1));
+}
+
+TEST_P(CancelTest, DeadlineWhileReading) {
+  const TestService::Stub stub = NewStub();
+  sidecall::ClientContext context;
+  context.set_timeout(absl::Milliseconds(50));
+  context.AddMetadata("gate", "deadline");
+  const auto reader = stub.ServerStream(&context, StreamRequest());
+  EchoMessage message;
+  EXPECT_FALSE(reader->Read(&message));
+  EXPECT_TRUE(HasCode(reader->Finish(), absl::StatusCode::kDeadlineExceeded));
+  EXPECT_TRUE(server().AwaitCancels("deadline", 1));
 }
 
 TEST_P(CancelTest, DeadlineWhileWriting) {

@@ -48,6 +48,50 @@ TEST_P(StreamCallTest, LargeInitialMetadata) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+// Of each kind of stream; what was sent before an error arrives.
+TEST_P(StreamCallTest, EveryCode) {
+  const TestService::Stub stub = NewStub();
+  for (int code = 0; code <= 16; code++) {
+    const absl::Status expected(static_cast<absl::StatusCode>(code), "as the client wished");
+    PatientContext contexts[3];
+    for (PatientContext& context : contexts) context.AddMetadata("code", std::to_string(code));
+    StreamSummary summary;
+    const auto writer = stub.ClientStream(&contexts[0], &summary);
+    EXPECT_TRUE(writer->Write(MessageOf(1)));
+    EXPECT_EQ(writer->Finish(), expected);
+    EXPECT_EQ(summary.messages(), code == 0 ? 1u : 0u) << "a reply came beside an error";
+
+    EchoMessage message;
+    StreamRequest request;
+    request.set_count(1);
+    const auto reader = stub.ServerStream(&contexts[1], request);
+    EXPECT_TRUE(reader->Read(&message));
+    EXPECT_FALSE(reader->Read(&message));
+    EXPECT_EQ(reader->Finish(), expected);
+
+    const auto stream = stub.BidirectionalStream(&contexts[2]);
+    EXPECT_TRUE(stream->Write(MessageOf(1)));
+    EXPECT_TRUE(stream->Read(&message));
+    EXPECT_TRUE(stream->WritesDone());
+    EXPECT_FALSE(stream->Read(&message));
+    EXPECT_EQ(stream->Finish(), expected);
+  }
+}
+
+TEST_P(StreamCallTest, TrailersOnlyOnError) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("code", "5");
+  context.AddMetadata("end-after", "0");
+  context.AddMetadata("trailing-why", "because");
+  const auto stream = stub.BidirectionalStream(&context);
+  EchoMessage message;
+  EXPECT_FALSE(stream->Read(&message));
+  EXPECT_TRUE(HasCode(stream->Finish(), absl::StatusCode::kNotFound));
+  EXPECT_EQ(context.server_trailing_metadata().Find("trailing-why"), "because");
+  EXPECT_TRUE(context.server_initial_metadata().empty());
+}
+
 TEST_P(StreamCallTest, HandlerThrows) {
   const TestService::Stub stub = NewStub();
   PatientContext context;
