@@ -33,10 +33,9 @@ const NameSet& ServiceMembers() {
   return names;
 }
 
-// A function cannot share its name with the class it is in, nor with Stub's data. `async` is kept for the
-// asynchronous form of a stub.
+// A function cannot share its name with the class it is in, nor with what else Stub and Stub::Async have.
 const NameSet& FunctionNamesTaken() {
-  static const NameSet& names = *new NameSet{"Service", "Stub", "async", "channel_"};
+  static const NameSet& names = *new NameSet{"Async", "Service", "Stub", "async", "channel_"};
   return names;
 }
 
@@ -49,6 +48,7 @@ bool IsKeyword(const std::string& name) {
 bool IsRuntimeName(const std::string& name) {
   static const NameSet& names = *new NameSet{"Channel",
                                              "ChannelOptions",
+                                             "ChannelState",
                                              "ClientContext",
                                              "ClientReader",
                                              "ClientReaderWriter",
@@ -58,6 +58,7 @@ bool IsRuntimeName(const std::string& name) {
                                              "IsNotSent",
                                              "Metadata",
                                              "PeerIdentity",
+                                             "PendingCall",
                                              "Polling",
                                              "Server",
                                              "ServerBuilder",
@@ -71,6 +72,7 @@ bool IsRuntimeName(const std::string& name) {
                                              "StatusMessage",
                                              "StatusWithDetails",
                                              "Task",
+                                             "WriteOptions",
                                              "absl",
                                              "codegen",
                                              "google",

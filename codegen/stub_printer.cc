@@ -1,5 +1,8 @@
 #include "stub_printer.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 
 namespace sidecall::codegen {
@@ -53,6 +56,62 @@ std::vector<Function> FunctionsOf(const Service& service, const Method& method) 
   return {};
 }
 
+// The function of Stub::Async, which begins the call.
+Function Beginning(const Service& service, const Method& method) {
+  return {
+      "::sidecall::PendingCall",
+      {kContext, absl::StrCat("const ", method.request, "& request"), absl::StrCat(method.reply, "* reply")},
+      absl::StrCat("return ::sidecall::internal::StartUnary(channel_, ", service.table_name,
+                   "::", method.name, ", context, request, reply);")};
+}
+
+// Whether a service has what Stub::Async has functions for.
+bool HasAsync(const Service& service) {
+  return std::any_of(service.methods.begin(), service.methods.end(),
+                     [](const Method& method) { return method.kind == MethodKind::kUnary; });
+}
+
+void PrintDeclaration(const Method& method, const Function& function, Printer& printer) {
+  const char* attribute = method.deprecated ? "[[deprecated]] " : "";
+  PrintCall(absl::StrCat(attribute, function.result, " ", method.name), function.parameters, " const;",
+            printer);
+}
+
+void PrintDefinition(const std::string& scope, const Method& method, const Function& function,
+                     Printer& printer) {
+  printer.Print("\n");
+  PrintCall(absl::StrCat(function.result, " ", scope, "::", method.name), function.parameters, " const {",
+            printer);
+  printer.Print("  $body$\n}\n", "body", function.body);
+}
+
+// A class of its own, so that its functions can have the methods' names.
+void PrintAsyncDeclaration(const Service& service, Printer& printer) {
+  printer.Print(
+      "\n"
+      "// Begins calls without waiting for their replies (sidecall/pending_call.h). Must not outlive its "
+      "stub.\n"
+      "class Async final {\n"
+      " public:\n");
+  printer.Indent();
+  bool first = true;
+  for (const Method& method : service.methods) {
+    if (method.kind != MethodKind::kUnary) continue;
+    if (!std::exchange(first, false)) printer.Print("\n");
+    PrintComments(method.comments, printer);
+    PrintDeclaration(method, Beginning(service, method), printer);
+  }
+  printer.Outdent();
+  printer.Print(
+      "\n"
+      " private:\n"
+      "  friend class Stub;\n"
+      "  explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}\n"
+      "  const ::std::shared_ptr<::sidecall::Channel>& channel_;\n"
+      "};\n"
+      "Async async() const { return Async(channel_); }\n");
+}
+
 }  // namespace
 
 void PrintStubDeclaration(const Service& service, Printer& printer) {
@@ -65,12 +124,9 @@ void PrintStubDeclaration(const Service& service, Printer& printer) {
   for (const Method& method : service.methods) {
     printer.Print("\n");
     PrintComments(method.comments, printer);
-    for (const Function& function : FunctionsOf(service, method)) {
-      const char* attribute = method.deprecated ? "[[deprecated]] " : "";
-      PrintCall(absl::StrCat(attribute, function.result, " ", method.name), function.parameters, " const;",
-                printer);
-    }
+    for (const Function& function : FunctionsOf(service, method)) PrintDeclaration(method, function, printer);
   }
+  if (HasAsync(service)) PrintAsyncDeclaration(service, printer);
   printer.Outdent();
   printer.Print(
       "\n"
@@ -91,11 +147,12 @@ void PrintStubDefinitions(const Service& service, Printer& printer) {
       "service", service.name);
   for (const Method& method : service.methods) {
     for (const Function& function : FunctionsOf(service, method)) {
-      printer.Print("\n");
-      PrintCall(absl::StrCat(function.result, " ", service.name, "::Stub::", method.name),
-                function.parameters, " const {", printer);
-      printer.Print("  $body$\n}\n", "body", function.body);
+      PrintDefinition(absl::StrCat(service.name, "::Stub"), method, function, printer);
     }
+  }
+  for (const Method& method : service.methods) {
+    if (method.kind != MethodKind::kUnary) continue;
+    PrintDefinition(absl::StrCat(service.name, "::Stub::Async"), method, Beginning(service, method), printer);
   }
 }
 

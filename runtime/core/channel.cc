@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "core/ended_stream.h"
+#include "core/ended_unary.h"
 #include "core/frame_engine.h"
 #include "core/status_payloads.h"
 #include "transport/clock.h"
@@ -22,6 +23,11 @@ class LameEngine final : public internal::CallEngine {
                         const internal::MessageSource& /*request*/,
                         internal::MessageTarget& /*reply*/) override {
     return why_;
+  }
+  internal::PendingUnary& StartUnary(const internal::Method& /*method*/, ClientContext& /*context*/,
+                                     const internal::MessageSource& /*request*/,
+                                     google::protobuf::MessageLite& /*reply*/) override {
+    return *new EndedUnary(why_);
   }
   std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& /*method*/,
                                                       ClientContext& /*context*/,

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/handshake.h"
+#include "core/pending_call.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
 
@@ -18,6 +19,10 @@ absl::Status LeftByCaller(const internal::Method& method, const ClientContext& c
              ? absl::CancelledError(absl::StrCat(name, ": the caller cancelled the call"))
              : absl::DeadlineExceededError(absl::StrCat(name, ": no reply before the deadline"));
 }
+
+ClientCall::ClientCall(uint32_t index) : index_(index) {}
+
+ClientCall::~ClientCall() = default;
 
 uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& context,
                            internal::MessageTarget* reply) {
@@ -31,6 +36,11 @@ uint32_t ClientCall::Begin(const internal::Method& method, ClientContext& contex
   caller_.Cancel();
   state_.store(State::kWaiting, std::memory_order_release);
   return stream;
+}
+
+uint32_t ClientCall::BeginPending(const internal::Method& method, ClientContext& context,
+                                  google::protobuf::MessageLite& reply) {
+  return Begin(method, context, &pending_reply_.emplace(reply));
 }
 
 uint32_t ClientCall::BeginStreaming(const internal::Method& method, ClientContext& context,

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -29,9 +30,12 @@ inline int64_t WaitDeadline(const ClientContext& context) {
   return deadline == ClientContext::kNoDeadline ? kInfiniteFutureNanos : deadline;
 }
 
+class FramePendingCall;
+
 class ClientCall {
  public:
-  explicit ClientCall(uint32_t index) : index_(index) {}
+  explicit ClientCall(uint32_t index);
+  ~ClientCall();
 
   // Begins another call. `reply`: where the one message of its reply goes, null for a server that streams.
   // REQUIRES: it is free, and the write lock is held. Returns its stream.
@@ -39,6 +43,9 @@ class ClientCall {
   // The same for a streaming call, which may send so many bytes, and receive so many.
   uint32_t BeginStreaming(const internal::Method& method, ClientContext& context,
                           internal::MessageTarget* reply, uint32_t send_window, uint32_t receive_window);
+  // The same for a unary call of which nobody waits yet: `reply` is a message, as no target is kept for it.
+  uint32_t BeginPending(const internal::Method& method, ClientContext& context,
+                        google::protobuf::MessageLite& reply);
   bool free() const { return state_.load(std::memory_order_acquire) == State::kFree; }
   // The caller has taken the status, and touches this object no more.
   absl::Status Take();
@@ -60,6 +67,8 @@ class ClientCall {
   // Leaves before the end. False: the end has come in between, and done() will be true at once. The object
   // stays in use until the server has answered: its index must not be used again before.
   bool Abandon();
+  // The caller's hold on a call that was begun by BeginPending: made when first needed, then used again.
+  std::unique_ptr<FramePendingCall>& pending() { return pending_; }
   // Where the caller sleeps until the end.
   Sleeper& caller() { return caller_; }
   // Wakes one thread of the call that sleeps, to read in place of the one before. False where none does.
@@ -94,6 +103,8 @@ class ClientCall {
   std::atomic<const internal::Method*> method_{nullptr};  // a stale answer may ask for it at any time
   ClientContext* context_ = nullptr;
   internal::MessageTarget* reply_ = nullptr;
+  std::optional<internal::ProtobufTarget> pending_reply_;
+  std::unique_ptr<FramePendingCall> pending_;
   absl::Status status_;
 };
 

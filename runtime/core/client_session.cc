@@ -131,18 +131,16 @@ ClientCall* ClientSession::CallOf(uint32_t stream) const {
   return call != nullptr && call->stream() == stream && !call->free() ? call : nullptr;
 }
 
-absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const internal::Method& method,
-                                                 ClientContext& context,
-                                                 const internal::MessageSource* request, size_t request_size,
-                                                 internal::MessageTarget* reply) {
+absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const NewCall& start,
+                                                 size_t request_size) {
+  const internal::Method& method = start.method;
   if (request_size > agreement_.peer.max_message) {
     return NotSent(absl::ResourceExhaustedError(
         absl::StrCat("the request to ", std::string(method.full_name()), " has ", request_size,
                      " bytes, and the server takes ", agreement_.peer.max_message,
                      ". Send less, or raise the server's max_receive_message_bytes")));
   }
-  const bool streaming = method.kind() != internal::MethodKind::kUnary;
-  if (streaming && agreement_.peer.initial_window == 0) [[unlikely]] {
+  if (method.kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) [[unlikely]] {
     return NotSent(absl::UnimplementedError(
         absl::StrCat("the server takes no streams, and ", std::string(method.full_name()), " is one")));
   }
@@ -160,19 +158,18 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   }
   FrameHeader header;
   header.type = FrameType::kStart;
-  if (request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
-  header.stream =
-      streaming ? call->BeginStreaming(method, context, reply, agreement_.peer.initial_window, kInitialWindow)
-                : call->Begin(method, context, reply);
+  if (start.request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
+  header.stream = Begin(*call, start);
   call->set_ordinal(++starts_);
   header.code = method.id();
+  const ClientContext& context = start.context;
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
   }
   const bool known =
       header.code < method_known_.size() && method_known_[header.code].load(std::memory_order_relaxed);
   if (known && context.metadata().empty()) [[likely]] {
-    writer_.Send(lock, header, {}, request, request_size);
+    writer_.Send(lock, header, {}, start.request, request_size);
   } else {
     std::string head;
     if (!known) {
@@ -183,10 +180,21 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
       header.flags |= FrameFlags::kMetadata;
       AppendMetadata(head, context.metadata());
     }
-    writer_.Send(lock, header, head, request, request_size);
+    writer_.Send(lock, header, head, start.request, request_size);
   }
   writer_.Flush(lock);
   return call;
+}
+
+uint32_t ClientSession::Begin(ClientCall& call, const NewCall& start) const {
+  if (start.method.kind() != internal::MethodKind::kUnary) {
+    return call.BeginStreaming(start.method, start.context, start.reply, agreement_.peer.initial_window,
+                               kInitialWindow);
+  }
+  if (start.pending_reply != nullptr) {
+    return call.BeginPending(start.method, start.context, *start.pending_reply);
+  }
+  return call.Begin(start.method, start.context, start.reply);
 }
 
 absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
@@ -194,8 +202,7 @@ absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   const Wait wait{
       .call = call, .context = context, .sleeper = call.caller(), .deadline_nanos = WaitDeadline(context)};
   if (Await(wait, [&call] { return call.done(); })) [[likely]] {
-    free_hint_.store(StreamIndex(stream), std::memory_order_relaxed);
-    return call.Take();
+    return TakeEnded(call);
   }
   absl::Status status = LeftByCaller(call.method(), context);
   // One critical section: once abandoned, the call no longer keeps this session from being retired.
@@ -206,6 +213,23 @@ absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   }
   SendCancel(lock, stream);
   return status;
+}
+
+absl::Status ClientSession::TakeEnded(ClientCall& call) {
+  free_hint_.store(StreamIndex(call.stream()), std::memory_order_relaxed);
+  return call.Take();
+}
+
+void ClientSession::Drop(ClientCall& call) {
+  FrameWriter::Lock lock(write_mutex_);
+  const uint32_t stream = call.stream();
+  if (!call.Abandon()) {
+    (void)call.Take();
+    return;
+  }
+  SendCancel(lock, stream);
+  // Whoever only drops calls reads the server's answers here, which free the indices.
+  PollOnce();
 }
 
 template <typename Done>
@@ -509,14 +533,15 @@ void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
 }
 
 bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {
-  Sleeper& sleeper = call.streaming()->producer();
+  FrameStream* stream = call.streaming();
+  Sleeper& sleeper = stream != nullptr ? stream->producer() : call.caller();
   {
     FrameWriter::Lock lock(write_mutex_);
     if (!writer_.has_pending()) return true;
     writer_.AddRoomWaiter(lock, sleeper);
   }
   const bool room = AwaitStream(call, context, sleeper, [&] {
-    return !writer_.has_pending() || call.streaming()->over() || call.done();
+    return !writer_.has_pending() || call.done() || (stream != nullptr && stream->over());
   });
   FrameWriter::Lock lock(write_mutex_);
   writer_.RemoveRoomWaiter(lock, sleeper);

@@ -38,15 +38,26 @@ class ClientSession final : private WholeFrameSink {
                                                              const ChannelOptions& options,
                                                              int64_t deadline_nanos);
 
-  // Begins a call, with its one message where `request` is not null; `reply` is where its one reply goes.
-  // REQUIRES: `lock` is the write lock. RESOURCE_EXHAUSTED, not sent, where the server takes no more calls or
-  // no such large message; UNIMPLEMENTED, not sent, where it takes no streams.
-  absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const internal::Method& method,
-                                    ClientContext& context, const internal::MessageSource* request,
-                                    size_t request_size, internal::MessageTarget* reply);
+  // What a call begins with.
+  struct NewCall {
+    const internal::Method& method;
+    ClientContext& context;
+    const internal::MessageSource* request;  // null for a client that sends many
+    internal::MessageTarget* reply;          // null for a server that sends many
+    // In place of `reply`, for a call of which nobody waits yet.
+    google::protobuf::MessageLite* pending_reply = nullptr;
+  };
+  // Begins a call, with its request, which has so many bytes. REQUIRES: `lock` is the write lock.
+  // RESOURCE_EXHAUSTED, not sent, where the server takes no more calls or no such large message;
+  // UNIMPLEMENTED, not sent, where it takes no streams.
+  absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const NewCall& start, size_t request_size);
 
   // Waits for the end of a unary call and gives its status. The call is gone.
   absl::Status Finish(ClientCall& call, ClientContext& context);
+  // The same at once, for a call that has ended.
+  absl::Status TakeEnded(ClientCall& call);
+  // A unary call that nobody waits for any more. It is gone, or will be when the server has answered.
+  void Drop(ClientCall& call);
 
   // -- Streams ----------------------------------------------------------------------------------------------
   // Sends a MESSAGE frame of `call`: a burst of several messages, or `message`, or neither. False where the
@@ -66,7 +77,8 @@ class ClientSession final : private WholeFrameSink {
   // Sends what found no room.
   void Flush();
   bool has_pending() const { return writer_.has_pending(); }
-  // The producer of `call`: waits until nothing waits for room any more. False as AwaitStream.
+  // Whoever sends for `call`, a streaming call's producer: waits until nothing waits for room any more. False
+  // as AwaitStream.
   bool AwaitRoom(ClientCall& call, ClientContext& context);
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   uint64_t max_receive_message() const { return max_receive_message_; }
@@ -114,6 +126,8 @@ class ClientSession final : private WholeFrameSink {
   };
 
   ClientCall* FreeCall();
+  // Begins `call`; returns its stream.
+  uint32_t Begin(ClientCall& call, const NewCall& start) const;
   ClientCall* CallOf(uint32_t stream) const;
   FrameStream* StreamOf(uint32_t stream) const;
   absl::Status EndCall(const FrameHeader& header, std::string_view body);

@@ -8,7 +8,9 @@
 #include "core/backoff.h"
 #include "core/client_stream.h"
 #include "core/ended_stream.h"
+#include "core/ended_unary.h"
 #include "core/handler_scope.h"
+#include "core/pending_call.h"
 #include "core/sleeper.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
@@ -57,7 +59,7 @@ FrameEngine::~FrameEngine() = default;
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
                                    const internal::MessageSource& request, internal::MessageTarget& reply) {
   for (bool again = false;; again = true) {
-    auto started = Start(method, context, &request, &reply);
+    auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
     if (!started.ok()) return started.status();
     absl::Status status = started->session.Finish(started->call, context);
     // A server that is going refused it, unseen: the next one that listens there may take it. As gRPC does,
@@ -69,6 +71,20 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
     context.mutable_server_initial_metadata().clear();
     context.mutable_server_trailing_metadata().clear();
   }
+}
+
+internal::PendingUnary& FrameEngine::StartUnary(const internal::Method& method, ClientContext& context,
+                                                const internal::MessageSource& request,
+                                                google::protobuf::MessageLite& reply) {
+  auto started = Start(
+      {.method = method, .context = context, .request = &request, .reply = nullptr, .pending_reply = &reply});
+  if (!started.ok()) return *new EndedUnary(started.status());
+  auto& [session, call] = *started;
+  if (call.pending() == nullptr) {
+    call.pending() = std::make_unique<FramePendingCall>(session, call, fork_guard_);
+  }
+  call.pending()->Begin(context);
+  return *call.pending();
 }
 
 ChannelState FrameEngine::State() {
@@ -116,15 +132,13 @@ std::unique_ptr<internal::ClientStream> FrameEngine::StartStream(const internal:
                                                                  ClientContext& context,
                                                                  const internal::MessageSource* request,
                                                                  internal::MessageTarget* reply) {
-  auto started = Start(method, context, request, reply);
+  auto started = Start({.method = method, .context = context, .request = request, .reply = reply});
   if (!started.ok()) return std::make_unique<EndedStream>(started.status());
   return std::make_unique<FrameClientStream>(started->session, started->call, context, request != nullptr);
 }
 
-absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& method,
-                                                        ClientContext& context,
-                                                        const internal::MessageSource* request,
-                                                        internal::MessageTarget* reply) {
+absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const ClientSession::NewCall& start) {
+  ClientContext& context = start.context;
   if (fork_guard_.forked()) [[unlikely]] {
     return NotSent(ForkGuard::Error("this channel"));
   }
@@ -132,22 +146,22 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const internal::Method& 
     return NotSent(absl::DeadlineExceededError("the deadline had passed when it was set"));
   }
   if (context.cancelled()) [[unlikely]] {
-    return NotSent(LeftByCaller(method, context));
+    return NotSent(LeftByCaller(start.method, context));
   }
   if (!context.metadata().empty()) {
     absl::Status valid = context.metadata().Validate();
     if (!valid.ok()) return NotSent(valid);
   }
-  const size_t size = request != nullptr ? request->ByteSize() : 0;
+  const size_t size = start.request != nullptr ? start.request->ByteSize() : 0;
   FrameWriter::Lock lock(mutex_);
   ClientSession* session = session_.get();
   if (session == nullptr || !session->UsableForNewCall()) [[unlikely]] {
     auto connected = AwaitSession(lock, context);
     if (!connected.ok()) return connected.status();
     session = *connected;
-    if (context.cancelled()) return NotSent(LeftByCaller(method, context));
+    if (context.cancelled()) return NotSent(LeftByCaller(start.method, context));
   }
-  auto call = session->Start(lock, method, context, request, size, reply);
+  auto call = session->Start(lock, start, size);
   lock.unlock();
   if (!call.ok()) return call.status();
   context.set_peer(session->peer());
@@ -230,7 +244,10 @@ absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t 
 
 void FrameEngine::RetireSession() {
   if (session_ != nullptr) retired_.push_back(std::move(session_));
-  std::erase_if(retired_, [](const auto& session) { return session->Unused(); });
+  std::erase_if(retired_, [](const auto& session) {
+    session->LookAround();  // Answers to calls that were given up are read by nobody else.
+    return session->Unused();
+  });
 }
 
 }  // namespace sidecall

@@ -24,6 +24,9 @@ class FrameEngine final : public internal::CallEngine {
 
   absl::Status RunUnary(const internal::Method& method, ClientContext& context,
                         const internal::MessageSource& request, internal::MessageTarget& reply) override;
+  internal::PendingUnary& StartUnary(const internal::Method& method, ClientContext& context,
+                                     const internal::MessageSource& request,
+                                     google::protobuf::MessageLite& reply) override;
   std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
                                                       const internal::MessageSource* request,
                                                       internal::MessageTarget* reply) override;
@@ -37,8 +40,7 @@ class FrameEngine final : public internal::CallEngine {
     ClientCall& call;
   };
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
-  absl::StatusOr<Started> Start(const internal::Method& method, ClientContext& context,
-                                const internal::MessageSource* request, internal::MessageTarget* reply);
+  absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
   // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
   // Transport::Connect, marked as not sent.
   absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);

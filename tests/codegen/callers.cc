@@ -16,6 +16,7 @@ using golden::v1::Greeter;
 static_assert(Greeter::kServiceName == "golden.v1.Greeter");
 static_assert(odd::reserved_words::Stub_::kServiceName == "odd.reserved_words.Stub");
 static_assert(!std::is_copy_constructible_v<Greeter::Service>);
+static_assert(!std::is_copy_constructible_v<sidecall::PendingCall>);
 
 // Every kind of method can be overridden.
 class GreeterImpl final : public Greeter::Service {
@@ -63,5 +64,17 @@ absl::Status CallEveryKind(std::shared_ptr<sidecall::Channel> channel) {
   status.Update(stub.Watch(&context, golden::v1::Request::Nested())->Finish());
   status.Update(stub.Chat(&context)->Finish());
   status.Update(stub.delete_(request).status());
+  sidecall::PendingCall pending = stub.async().SayHello(&context, request, &reply);
+  pending = owned->async().delete_(&context, request, &reply);
+  status.Update(pending.Finish());
   return status;
+}
+
+// Methods named as the class that begins calls is, and as what gives it.
+sidecall::PendingCall BeginAsync(const odd::reserved_words::async::Stub& stub,
+                                 sidecall::ClientContext& context) {
+  odd::reserved_words::Async_async reply;
+  const odd::reserved_words::async::Stub::Async async = stub.async();
+  async.Async_(&context, reply, nullptr).Finish().IgnoreError();
+  return async.async_(&context, odd::reserved_words::Async(), &reply);
 }

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,27 @@ TEST_P(ForkTest, DestroyedInTheChild) {
   };
   EXPECT_EQ(InChild(work), "");
   EXPECT_TRUE(Echoes(TestService::Stub(channel), 2)) << "the parent is unharmed";
+}
+
+TEST_P(ForkTest, PendingCallIsTheParents) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  PatientContext contexts[2];
+  SleepRequest request;
+  request.set_gate("opened");
+  EchoMessage replies[2];
+  sidecall::PendingCall finished = stub.async().Sleep(&contexts[0], request, &replies[0]);
+  std::optional<sidecall::PendingCall> destroyed = stub.async().Sleep(&contexts[1], request, &replies[1]);
+  ASSERT_TRUE(server().AwaitArrivals("opened", 2));
+  const auto work = [&]() -> std::string {
+    destroyed.reset();
+    const absl::Status status = finished.Finish();
+    return absl::IsFailedPrecondition(status) ? "" : status.ToString();
+  };
+  EXPECT_EQ(InChild(work), "");
+  server().OpenGate("opened");
+  EXPECT_TRUE(finished.Finish().ok());
+  EXPECT_TRUE(destroyed->Finish().ok());
 }
 
 TEST_P(ForkTest, WhileCallsAreInFlight) {

@@ -7,6 +7,7 @@
 #include "sidecall/client_context.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
+#include "sidecall/pending_call.h"
 #include "sidecall/polling.h"
 #include "sidecall/server.h"
 #include "sidecall/server_context.h"

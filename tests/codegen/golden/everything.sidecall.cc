@@ -105,6 +105,34 @@ Greeter::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
   return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, request);
 }
 
+::sidecall::PendingCall Greeter::Stub::Async::SayHello(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
+  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::SayHello, context, request, reply);
+}
+
+::sidecall::PendingCall Greeter::Stub::Async::Old(
+    ::sidecall::ClientContext* context,
+    const ::google::protobuf::Empty& request,
+    ::golden::v1::ReExported* reply) const {
+  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::Old, context, request, reply);
+}
+
+::sidecall::PendingCall Greeter::Stub::Async::delete_(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
+  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::delete_, context, request, reply);
+}
+
+::sidecall::PendingCall Greeter::Stub::Async::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
+  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, context, request, reply);
+}
+
 namespace {
 
 constexpr ::sidecall::Service::MethodEntry Greeter_entries_[] = {
@@ -217,6 +245,13 @@ Retired::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
 ::absl::StatusOr<::golden::v1::Reply> Retired::Stub::Get(
     const ::golden::v1::Request& request) const {
   return ::sidecall::internal::CallUnary<::golden::v1::Reply>(*channel_, Retired_methods_::Get, request);
+}
+
+::sidecall::PendingCall Retired::Stub::Async::Get(
+    ::sidecall::ClientContext* context,
+    const ::golden::v1::Request& request,
+    ::golden::v1::Reply* reply) const {
+  return ::sidecall::internal::StartUnary(channel_, Retired_methods_::Get, context, request, reply);
 }
 
 namespace {

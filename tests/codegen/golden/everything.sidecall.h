@@ -79,6 +79,44 @@ class Greeter final {
     ::absl::StatusOr<::golden::v1::Reply> AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
         const ::golden::v1::Request& request) const;
 
+    // Begins calls without waiting for their replies (sidecall/pending_call.h). Must not outlive its stub.
+    class Async final {
+     public:
+      // Detached from the method below.
+
+      // A block comment,
+      // of two lines.
+      //
+      // Trails it.
+      ::sidecall::PendingCall SayHello(
+          ::sidecall::ClientContext* context,
+          const ::golden::v1::Request& request,
+          ::golden::v1::Reply* reply) const;
+
+      // Use SayHello.
+      [[deprecated]] ::sidecall::PendingCall Old(
+          ::sidecall::ClientContext* context,
+          const ::google::protobuf::Empty& request,
+          ::golden::v1::ReExported* reply) const;
+
+      // Reserved in C++.
+      ::sidecall::PendingCall delete_(
+          ::sidecall::ClientContext* context,
+          const ::golden::v1::Request& request,
+          ::golden::v1::Reply* reply) const;
+
+      ::sidecall::PendingCall AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
+          ::sidecall::ClientContext* context,
+          const ::golden::v1::Request& request,
+          ::golden::v1::Reply* reply) const;
+
+     private:
+      friend class Stub;
+      explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}
+      const ::std::shared_ptr<::sidecall::Channel>& channel_;
+    };
+    Async async() const { return Async(channel_); }
+
    private:
     ::std::shared_ptr<::sidecall::Channel> channel_;
   };
@@ -175,6 +213,21 @@ class [[deprecated]] Retired final {
         const ::golden::v1::Request& request,
         ::golden::v1::Reply* reply) const;
     ::absl::StatusOr<::golden::v1::Reply> Get(const ::golden::v1::Request& request) const;
+
+    // Begins calls without waiting for their replies (sidecall/pending_call.h). Must not outlive its stub.
+    class Async final {
+     public:
+      ::sidecall::PendingCall Get(
+          ::sidecall::ClientContext* context,
+          const ::golden::v1::Request& request,
+          ::golden::v1::Reply* reply) const;
+
+     private:
+      friend class Stub;
+      explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}
+      const ::std::shared_ptr<::sidecall::Channel>& channel_;
+    };
+    Async async() const { return Async(channel_); }
 
    private:
     ::std::shared_ptr<::sidecall::Channel> channel_;

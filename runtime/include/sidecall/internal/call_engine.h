@@ -3,8 +3,8 @@
 // gRPC.
 //
 // An operation is a batch. Unary is one batch each way: start + message + half-close out; initial metadata +
-// message + status in. A streaming call is a ClientStream and a ServerCall that reads and writes. No frame,
-// lane or stream id shows here.
+// message + status in; waited for at once, or a PendingUnary in between. A streaming call is a ClientStream
+// and a ServerCall that reads and writes. No frame, lane or stream id shows here.
 #ifndef SIDECALL_INTERNAL_CALL_ENGINE_H_
 #define SIDECALL_INTERNAL_CALL_ENGINE_H_
 
@@ -44,6 +44,19 @@ class ClientStream {
   virtual absl::Status Finish() = 0;
 };
 
+// One unary call under way, for which nobody waits yet. It is the engine's: Finish or Abandon, which comes
+// once and last, gives it back. Thread-safety: one thread at a time.
+class PendingUnary {
+ public:
+  // Blocks until the call has ended, and gives its status.
+  virtual absl::Status Finish() = 0;
+  // Cancels the call, which nobody waits for. Neither reply nor context is touched any more.
+  virtual void Abandon() = 0;
+
+ protected:
+  ~PendingUnary() = default;
+};
+
 // The client's side. Thread-safety: any thread.
 class CallEngine {
  public:
@@ -52,6 +65,12 @@ class CallEngine {
   // One unary call, from its request to its status. Blocks. `reply` is written only where the status is OK.
   virtual absl::Status RunUnary(const Method& method, ClientContext& context, const MessageSource& request,
                                 MessageTarget& reply) = 0;
+
+  // Begins one, whose reply comes when it will. Blocks where it must connect first, and while the server
+  // takes no more bytes. The context and `reply` must outlive the call; the request need not. A call that
+  // could not begin has ended.
+  virtual PendingUnary& StartUnary(const Method& method, ClientContext& context, const MessageSource& request,
+                                   google::protobuf::MessageLite& reply) = 0;
 
   // Begins a streaming call. `request`: the one message of a client that sends one, else null. `reply`: where
   // the one message of a server that sends one goes, else null. The context and `reply` must outlive the

@@ -50,16 +50,16 @@ class ProtobufSource final : public MessageSource {
 
 class ProtobufTarget final : public MessageTarget {
  public:
-  explicit ProtobufTarget(google::protobuf::MessageLite& message) : message_(message) {}
+  explicit ProtobufTarget(google::protobuf::MessageLite& message) : message_(&message) {}
   bool Parse(const char* bytes, size_t size) override {
     size_ = size;
-    return size <= INT32_MAX && message_.ParseFromArray(bytes, static_cast<int>(size));
+    return size <= INT32_MAX && message_->ParseFromArray(bytes, static_cast<int>(size));
   }
   // Bytes that were parsed.
   size_t size() const { return size_; }
 
  private:
-  google::protobuf::MessageLite& message_;
+  google::protobuf::MessageLite* message_;
   size_t size_ = 0;
 };
 

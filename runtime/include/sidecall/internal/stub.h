@@ -2,11 +2,14 @@
 #ifndef SIDECALL_INTERNAL_STUB_H_
 #define SIDECALL_INTERNAL_STUB_H_
 
+#include <memory>
+
 #include "absl/status/statusor.h"
 #include "sidecall/channel.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
+#include "sidecall/pending_call.h"
 
 namespace sidecall::internal {
 
@@ -15,6 +18,12 @@ inline absl::Status CallUnary(const Channel& channel, const Method& method, Clie
                               google::protobuf::MessageLite* reply) {
   ProtobufTarget target(*reply);
   return channel.engine().RunUnary(method, *context, ProtobufSource(request), target);
+}
+
+inline PendingCall StartUnary(const std::shared_ptr<Channel>& channel, const Method& method,
+                              ClientContext* context, const google::protobuf::MessageLite& request,
+                              google::protobuf::MessageLite* reply) {
+  return {channel, channel->engine().StartUnary(method, *context, ProtobufSource(request), *reply)};
 }
 
 template <typename Reply>

@@ -1,0 +1,45 @@
+#include "core/pending_call.h"
+
+#include "core/client_call.h"
+#include "core/client_session.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+
+void FramePendingCall::Begin(ClientContext& context) {
+  context_ = &context;
+  if (!context.AddWaker(*this)) WakeForCancel();
+  // What found no room leaves only while somebody is in here. Where the deadline or a cancel comes first,
+  // Finish says so.
+  if (session_.has_pending()) [[unlikely]] {
+    (void)session_.AwaitRoom(call_, context);
+  }
+}
+
+absl::Status FramePendingCall::Finish() {
+  if (fork_guard_.forked()) [[unlikely]] {
+    return ForkGuard::Error("this call's channel");
+  }
+  context_->RemoveWaker(*this);
+  if (call_.done()) return session_.TakeEnded(call_);
+  // The reply may have come in time, with nobody there to read it.
+  if (context_->deadline_nanos() != ClientContext::kNoDeadline &&
+      MonotonicNanos() >= context_->deadline_nanos()) [[unlikely]] {
+    session_.LookAround();
+  }
+  return session_.Finish(call_, *context_);
+}
+
+void FramePendingCall::Abandon() {
+  if (fork_guard_.forked()) [[unlikely]] {
+    return;
+  }
+  context_->RemoveWaker(*this);
+  session_.Drop(call_);
+}
+
+void FramePendingCall::WakeForCancel() {
+  session_.SendCancel(call_);
+}
+
+}  // namespace sidecall
