@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "stream_work.h"
+#include "window_work.h"
 
 namespace bench {
 namespace {
@@ -20,7 +21,7 @@ constexpr std::array kFloors = {
 };
 
 absl::StatusOr<WorkerFunctions> Find(const WorkerOptions& options) {
-  if (options.work != "unary" && !IsStreamWork(options.work))
+  if (options.work != "unary" && !IsStreamWork(options.work) && !IsWindowWork(options.work))
     return absl::UnimplementedError("bench_floor does no " + options.work);
   for (const Floor& floor : kFloors) {
     if (floor.transport == options.transport) return floor.functions;

@@ -12,6 +12,7 @@
 #include "ring.h"
 #include "stream_floor.h"
 #include "time_calls.h"
+#include "window_floor.h"
 
 namespace bench {
 namespace {
@@ -67,10 +68,13 @@ class ShmClient final : public WorkerClient {
       : writer_(memory.requests, BellOf(options.mode, fds[kRequestBell])),
         reader_(memory.replies, BellOf(options.mode, fds[kReplyBell])),
         request_(MakeRequest(options.bytes)),
-        streams_(IsStreamWork(options.work)) {}
+        work_(options.work) {}
 
   absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
-    if (streams_) return StreamMessages(calls, request_, Sending(writer_), Receiving(reader_));
+    if (IsWindowWork(work_)) {
+      return RunWindowOver(work_, calls, request_, Sending(writer_), Receiving(reader_));
+    }
+    if (IsStreamWork(work_)) return StreamMessages(calls, request_, Sending(writer_), Receiving(reader_));
     TimeCalls(calls, nanos, [this] {
       writer_.Send(request_);
       reader_.Receive(&reply_);
@@ -84,7 +88,7 @@ class ShmClient final : public WorkerClient {
   RingReader reader_;
   EchoMessage request_;
   EchoMessage reply_;
-  const bool streams_;
+  const std::string work_;
 };
 
 }  // namespace

@@ -49,9 +49,7 @@ absl::Status StreamEnd::Send(const EchoMessage& message, bool more) {
 
 absl::Status StreamEnd::Receive(EchoMessage* message) {
   if (unread_ == nullptr) unread_ = received_.Reserve(kBufferBytes);
-  for (;;) {
-    const size_t have = have_ - used_;
-    if (have >= kHeaderBytes && have >= kHeaderBytes + LengthAt(unread_ + used_)) break;
+  while (!HasMessage()) {
     if (absl::Status status = ReadMore(); !status.ok()) return status;
   }
   const uint32_t body = LengthAt(unread_ + used_);
@@ -64,6 +62,11 @@ absl::Status StreamEnd::Receive(EchoMessage* message) {
     unread_ = received_.Reserve(kBufferBytes);
   }
   return absl::OkStatus();
+}
+
+bool StreamEnd::HasMessage() const {
+  const size_t have = have_ - used_;
+  return have >= kHeaderBytes && have >= kHeaderBytes + LengthAt(unread_ + used_);
 }
 
 absl::Status StreamEnd::ReadMore() {

@@ -25,6 +25,8 @@ class StreamEnd {
   absl::Status Send(const EchoMessage& message, bool more);
   // Errors: UNAVAILABLE where the other end is closed; those of read(2).
   absl::Status Receive(EchoMessage* message);
+  // Whether Receive has the next message at hand.
+  bool HasMessage() const;
 
  private:
   absl::Status ReadMore();

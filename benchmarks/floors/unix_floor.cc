@@ -9,6 +9,7 @@
 #include "stream_end.h"
 #include "stream_floor.h"
 #include "time_calls.h"
+#include "window_floor.h"
 
 namespace bench {
 namespace {
@@ -34,10 +35,13 @@ auto Receiving(StreamEnd& end) {
 class UnixClient final : public WorkerClient {
  public:
   UnixClient(int socket, const WorkerOptions& options)
-      : end_(socket, socket), request_(MakeRequest(options.bytes)), streams_(IsStreamWork(options.work)) {}
+      : end_(socket, socket), request_(MakeRequest(options.bytes)), work_(options.work) {}
 
   absl::Status Run(size_t calls, std::vector<int64_t>& nanos) override {
-    if (streams_) return StreamMessages(calls, request_, Sending(end_), Receiving(end_));
+    if (IsWindowWork(work_)) {
+      return RunWindowOver(work_, calls, request_, Sending(end_), Receiving(end_));
+    }
+    if (IsStreamWork(work_)) return StreamMessages(calls, request_, Sending(end_), Receiving(end_));
     absl::Status status;
     const bool all = TimeCalls(calls, nanos, [&] {
       status = end_.Send(request_);
@@ -51,7 +55,7 @@ class UnixClient final : public WorkerClient {
   StreamEnd end_;
   EchoMessage request_;
   EchoMessage reply_;
-  const bool streams_;
+  const std::string work_;
 };
 
 }  // namespace
@@ -75,7 +79,7 @@ absl::Status ServeUnix(const WorkerOptions& options, const std::function<void()>
     absl::Status status = end.Receive(&request);
     if (!status.ok()) return status;
     Echo(request, &reply);
-    status = end.Send(reply);
+    status = end.Send(reply, end.HasMessage());  // Those that came together are answered together.
     if (!status.ok()) return status;
   }
 }

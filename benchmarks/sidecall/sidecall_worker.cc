@@ -1,14 +1,17 @@
 // bench_sidecall: the worker of sidecall/<transport>. The transport is the scheme of an address, so that a
 // new one needs nothing here.
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "echo.sidecall.h"
 #include "sidecall/sidecall.h"
 #include "stream_work.h"
 #include "time_calls.h"
+#include "window_work.h"
 #include "worker.h"
 
 namespace bench {
@@ -33,6 +36,14 @@ class EchoService final : public Echo::Service {
     int64_t count = 0;
     for (EchoMessage message; reader->Read(&message);) count++;
     reply->set_id(count);
+    return absl::OkStatus();
+  }
+  absl::Status EchoAll(sidecall::ServerContext*,
+                       sidecall::ServerReaderWriter<EchoMessage, EchoMessage>* stream) override {
+    const sidecall::WriteOptions more = sidecall::WriteOptions().set_buffer_hint();
+    for (EchoMessage message; stream->Read(&message);) {
+      if (!stream->Write(message, message.id() == kEndOfStep ? sidecall::WriteOptions() : more)) break;
+    }
     return absl::OkStatus();
   }
 };
@@ -96,11 +107,88 @@ class StreamClient final : public WorkerClient {
   EchoMessage message_;
 };
 
+// Unary calls in flight: what each needs lies in its place of the window.
+class PipelinedClient final : public WorkerClient {
+ public:
+  PipelinedClient(std::shared_ptr<sidecall::Channel> channel, const WorkerOptions& options)
+      : stub_(std::move(channel)), deadline_(options.deadline), window_(kPipelinedWindow.most) {
+    request_.set_payload(std::string(options.bytes, 'x'));
+    request_.set_id(7);
+  }
+
+  absl::Status Run(size_t calls, std::vector<int64_t>& /*nanos*/) override {
+    absl::Status status;
+    const bool all = RunWindow(
+        kPipelinedWindow, calls,
+        [this](size_t index, bool /*more*/) {
+          Start(window_[index % window_.size()]);
+          return true;
+        },
+        [&](size_t index) {
+          status = window_[index % window_.size()].call->Finish();
+          return status.ok();
+        });
+    if (!all) return status;
+    return CheckEcho(request_, window_[(calls - 1) % window_.size()].reply);
+  }
+
+ private:
+  struct Place {
+    std::optional<sidecall::ClientContext> context;
+    EchoMessage reply;
+    std::optional<sidecall::PendingCall> call;
+  };
+  void Start(Place& place) {
+    place.context.emplace();
+    if (deadline_) place.context->set_timeout(absl::Seconds(kDeadlineSeconds));
+    place.call.emplace(stub_.async().Unary(&*place.context, request_, &place.reply));
+  }
+
+  Echo::Stub stub_;
+  const bool deadline_;
+  EchoMessage request_;
+  std::vector<Place> window_;
+};
+
+class BothWaysClient final : public WorkerClient {
+ public:
+  BothWaysClient(std::shared_ptr<sidecall::Channel> channel, const WorkerOptions& options)
+      : stub_(std::move(channel)), deadline_(options.deadline) {
+    message_.set_payload(std::string(options.bytes, 'x'));
+  }
+
+  absl::Status Run(size_t messages, std::vector<int64_t>& /*nanos*/) override {
+    sidecall::ClientContext context;
+    if (deadline_) context.set_timeout(absl::Seconds(kDeadlineSeconds));
+    const auto stream = stub_.EchoAll(&context);
+    const sidecall::WriteOptions hint = sidecall::WriteOptions().set_buffer_hint();
+    const bool all = RunWindow(
+        kStreamWindow, messages,
+        [&](size_t, bool more) {
+          message_.set_id(more ? 0 : kEndOfStep);
+          return stream->Write(message_, more ? hint : sidecall::WriteOptions());
+        },
+        [&](size_t) { return stream->Read(&echo_); });
+    stream->WritesDone();
+    absl::Status status = stream->Finish();
+    if (!status.ok()) return status;
+    return all ? CheckEcho(message_, echo_) : absl::DataLossError("the stream ended early");
+  }
+
+ private:
+  Echo::Stub stub_;
+  const bool deadline_;
+  EchoMessage message_;
+  EchoMessage echo_;
+};
+
 absl::StatusOr<std::unique_ptr<WorkerClient>> Connect(const WorkerOptions& options) {
   sidecall::ChannelOptions channel_options;
   channel_options.polling = PollingOf(options.mode);
   auto channel = sidecall::CreateChannel(AddressOf(options), channel_options);
   if (IsStreamWork(options.work)) return std::make_unique<StreamClient>(std::move(channel), options);
+  if (options.work == kPipelined) return std::make_unique<PipelinedClient>(std::move(channel), options);
+  if (options.work == kStreamBothWays) return std::make_unique<BothWaysClient>(std::move(channel), options);
   if (options.work != "unary") return absl::UnimplementedError("bench_sidecall does no " + options.work);
   auto client = std::make_unique<UnaryClient>(std::move(channel), options);
   if (absl::Status status = client->Connect(); !status.ok()) return status;
