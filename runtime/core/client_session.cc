@@ -107,6 +107,10 @@ void ClientSession::PollOnce() {
   HandReaderRoleOn(true);
 }
 
+std::string ClientSession::WhyUnusable() const {
+  return closed() ? std::string(close_status_.message()) : "the server is going away";
+}
+
 bool ClientSession::Unused() const {
   return std::all_of(owned_calls_.begin(), owned_calls_.end(), [](const auto& call) { return call->free(); });
 }
@@ -472,11 +476,12 @@ void ClientSession::EndOf(ClientCall& call, const absl::Status& why) {
 }
 
 void ClientSession::OnClosed(const absl::Status& why) {
+  violated_ = absl::IsDataLoss(why);
   if (gave_up_) {
     close_status_ = absl::UnavailableError(
         "the server lives, but did not answer a ping within keepalive_timeout: is it stopped, or busy? "
-        "Whether "
-        "it handled the call is not known");
+        "Whether it "
+        "handled the call is not known");
   } else if (!greeted_ && absl::IsDataLoss(why)) {
     close_status_ = absl::FailedPreconditionError(
         absl::StrCat("what listens there does not speak as this address does (", why.message(),

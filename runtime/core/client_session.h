@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -98,6 +99,11 @@ class ClientSession final : private WholeFrameSink {
     return usable();
   }
 
+  // REQUIRES: not usable.
+  std::string WhyUnusable() const;
+  // The server broke the protocol.
+  bool violated() const { return closed() && violated_; }
+
   // Reads what has come, unless somebody is at it: of a connection at which nobody has looked for a while.
   void LookAround();
 
@@ -174,6 +180,7 @@ class ClientSession final : private WholeFrameSink {
   ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary
   FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;
+  bool violated_ = false;               // by the server; as close_status_
   uint64_t starts_taken_ = UINT64_MAX;  // by the server, as its last word says
 
   std::atomic<bool> closed_{false};  // close_status_ tells why

@@ -16,6 +16,7 @@
 #include "sidecall/client_context.h"
 #include "sidecall/status.h"
 #include "transport/clock.h"
+#include "transport/logging.h"
 
 namespace sidecall {
 namespace {
@@ -31,6 +32,20 @@ absl::Status WithAddress(const absl::Status& status, const Address& address) {
   const bool named = !address.rest.empty() && message.find(address.rest) != std::string_view::npos;
   return absl::Status(status.code(),
                       absl::StrCat(named ? scheme : address.text + ": ", std::string(message)));
+}
+
+// The log line of a connection that is replaced; empty where nobody wants it.
+std::string LineOfEnd(const ClientSession& session, const Address& address, LogLevel level) {
+  if (!LogEnabled(level)) return "";
+  return absl::StrCat("channel to ", address.text, ": ", session.WhyUnusable());
+}
+
+void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session, const Address& address) {
+  if (!LogEnabled(LogLevel::kDebug)) return;
+  Log(LogLevel::kDebug,
+      session.ok()
+          ? absl::StrCat("channel to ", address.text, ": connected to ", (*session)->peer().ToString())
+          : absl::StrCat("channel to ", address.text, ": not connected: ", session.status().ToString()));
 }
 
 // Sleeps until `until_nanos`, or the call is cancelled.
@@ -213,10 +228,14 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
     return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once"))
                             : OwnCopy(last_error_);
   }
+  const LogLevel level = session_ != nullptr && session_->violated() ? LogLevel::kWarning : LogLevel::kDebug;
+  const std::string ended = session_ != nullptr ? LineOfEnd(*session_, address_, level) : "";
   RetireSession();
   connecting_ = true;
   connected_.notify_all();  // Who watches the state.
   lock.unlock();
+  // Not before: a sink is the user's code, and may make calls.
+  if (!ended.empty()) Log(level, ended);
   auto session = OpenSession(deadline);
   if (!session.ok()) {
     absl::Status why = WithAddress(session.status(), address_);
@@ -226,6 +245,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
     if (absl::IsDeadlineExceeded(why) && !by_call) why = absl::UnavailableError(why.message());
     session = why;
   }
+  LogConnected(session, address_);
   lock.lock();
   connecting_ = false;
   attempts_++;

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "transport/clock.h"
+#include "transport/logging.h"
 
 namespace sidecall {
 namespace {
@@ -23,6 +23,12 @@ constexpr uint32_t kRoundsForWaiters = 4;
 // The first session's id. Listeners have the event-loop tokens from 1 up: far fewer than the sessions' begin
 // at.
 constexpr uint64_t kFirstSession = 1024;
+
+void WarnOfRefused(const absl::Status& why) {
+  if (LogEnabled(LogLevel::kWarning)) {
+    Log(LogLevel::kWarning, absl::StrCat("a connection was refused: ", why.ToString()));
+  }
+}
 
 class OfferAfterParse final : public FrameServerCall::BeforeHandler {
  public:
@@ -387,7 +393,7 @@ void ServeLoop::Accept(size_t listener_index) {
     }
     // A peer that has left again, as one does that only looks whether somebody listens, is no news.
     if (absl::IsUnavailable(connection.status())) continue;
-    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", connection.status().ToString().c_str());
+    WarnOfRefused(connection.status());
     if (absl::IsResourceExhausted(connection.status())) {
       accept_paused_ = true;
       return;
@@ -400,7 +406,7 @@ void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   Entry entry;
   absl::Status watched = entry.watch.Add(*events_, *connection, id);
   if (!watched.ok()) {
-    std::fprintf(stderr, "sidecall: a connection was refused: %s\n", watched.ToString().c_str());
+    WarnOfRefused(watched);
     return;
   }
   ServerSession::Host& host = *this;
@@ -409,6 +415,9 @@ void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   silent_.push_back(id);
   spin_.SetPeer(entry.session->peer().pid);
   if (draining_) entry.session->GoAway();
+  if (LogEnabled(LogLevel::kDebug)) {
+    Log(LogLevel::kDebug, absl::StrCat("connection ", id, " accepted: ", entry.session->peer().ToString()));
+  }
   hot_.push_back(&sessions_.emplace(id, std::move(entry)).first->second);
 }
 
@@ -418,6 +427,8 @@ void ServeLoop::ExpireSilent() {
     auto found = sessions_.find(silent_.front());
     if (found != sessions_.end() && !found->second.session->greeted()) {
       if (found->second.hello_deadline_nanos > now) return;
+      WarnOfRefused(absl::DeadlineExceededError(
+          absl::StrCat(found->second.session->peer().ToString(), " did not say hello in time")));
       found->second.session->connection().Close();
       MakeHot(found->second);
     }

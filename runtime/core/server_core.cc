@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/handshake.h"
 #include "transport/clock.h"
+#include "transport/logging.h"
 #include "transport/registry.h"
 
 namespace sidecall {
@@ -65,6 +67,9 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
     if (!added.ok()) return added;
   }
   core->loop_->Start();
+  if (LogEnabled(LogLevel::kInfo)) {
+    Log(LogLevel::kInfo, absl::StrCat("a server listens at ", absl::StrJoin(addresses, ", ")));
+  }
   return core;
 }
 
@@ -83,7 +88,11 @@ void ServerCore::Shutdown(absl::Duration grace) {
 }
 
 void ServerCore::ShutdownAndWait(absl::Duration grace) {
+  const bool says_so = !shutting_down_.exchange(true) && LogEnabled(LogLevel::kInfo);
+  const std::string name = says_so ? absl::StrCat("the server at ", absl::StrJoin(addresses_, ", ")) : "";
+  if (says_so) Log(LogLevel::kInfo, name + " shuts down: no new calls");
   if (!loop_->Drain(DeadlineAfter(grace))) {
+    if (says_so) Log(LogLevel::kInfo, name + " cancels the calls that are open: their grace has passed");
     loop_->CancelCalls();
     // Services may be destroyed once this has returned.
     loop_->Drain(kInfiniteFutureNanos);
@@ -93,6 +102,7 @@ void ServerCore::ShutdownAndWait(absl::Duration grace) {
     shut_down_ = true;
   }
   shut_down_cv_.notify_all();
+  if (says_so) Log(LogLevel::kInfo, name + " has shut down");
 }
 
 void ServerCore::Wait() {

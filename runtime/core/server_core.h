@@ -3,6 +3,7 @@
 #define SIDECALL_CORE_SERVER_CORE_H_
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -54,6 +55,7 @@ class ServerCore {
   std::condition_variable shut_down_cv_;
   bool shut_down_ = false;
   std::thread handlers_shutdown_;  // the one that a handler asked for
+  std::atomic<bool> shutting_down_{false};
 };
 
 }  // namespace sidecall::internal

@@ -1,12 +1,12 @@
 #include "core/server_session.h"
 
-#include <cstdio>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
 #include "core/status_payloads.h"
+#include "transport/logging.h"
 
 namespace sidecall {
 namespace {
@@ -434,9 +434,12 @@ void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
 
 void ServerSession::OnClosed(const absl::Status& why) {
   closed_ = true;
-  if (!why.ok() && !absl::IsUnavailable(why)) {
-    std::fprintf(stderr, "sidecall: the connection of %s was closed: %s\n", peer().ToString().c_str(),
-                 why.ToString().c_str());
+  // OK and UNAVAILABLE: a peer that left, or that was not to stay.
+  const bool left = why.ok() || absl::IsUnavailable(why);
+  const LogLevel level = left ? LogLevel::kDebug : LogLevel::kWarning;
+  if (LogEnabled(level)) {
+    Log(level, absl::StrCat("connection ", id_, " of ", peer().ToString(),
+                            left ? " ended: " : " was closed: ", why.ToString()));
   }
   CancelCalls();
 }

@@ -1,8 +1,11 @@
 #include "transport/event_loop.h"
 
-#include <cstdio>
+#include <atomic>
 #include <cstdlib>
 #include <string>
+
+#include "absl/strings/str_cat.h"
+#include "transport/logging.h"
 
 namespace sidecall {
 
@@ -11,11 +14,10 @@ absl::StatusOr<std::unique_ptr<EventLoop>> MakeEventLoop() {
   if (wanted != nullptr && std::string_view(wanted) == "io_uring") {
     auto loop = MakeIoUringEventLoop();
     if (loop.ok()) return loop;
-    static const bool told = [&] {
-      std::fprintf(stderr, "sidecall: %s; epoll serves instead\n", loop.status().ToString().c_str());
-      return true;
-    }();
-    (void)told;
+    static std::atomic<bool> told{false};
+    if (!told.exchange(true)) {
+      Log(LogLevel::kWarning, absl::StrCat(loop.status().ToString(), "; epoll serves instead"));
+    }
   }
   return MakeEpollEventLoop();
 }

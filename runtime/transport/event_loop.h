@@ -40,7 +40,7 @@ class EventLoop {
 };
 
 // epoll; or io_uring where the environment says SIDECALL_EVENT_LOOP=io_uring and the kernel allows it (else
-// epoll serves, and stderr says why, once). docs/decisions/0002 tells why epoll is the default for now.
+// epoll serves, and a warning says why, once). docs/decisions/0002 tells why epoll is the default for now.
 absl::StatusOr<std::unique_ptr<EventLoop>> MakeEventLoop();
 
 // One each, for MakeEventLoop and for tests.

@@ -5,6 +5,7 @@
 #include "sidecall/channel.h"
 #include "sidecall/channel_state.h"
 #include "sidecall/client_context.h"
+#include "sidecall/log.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
 #include "sidecall/pending_call.h"

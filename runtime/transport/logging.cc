@@ -1,0 +1,100 @@
+#include "transport/logging.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+namespace sidecall {
+namespace {
+
+constexpr std::array<std::string_view, 5> kNames = {"debug", "info", "warning", "error", "off"};
+
+// This thread is in the sink.
+thread_local constinit bool in_sink = false;
+
+struct Sink {
+  std::mutex mutex;
+  std::shared_ptr<const LogSink> sink;  // null: the default
+};
+
+// Never destroyed: threads may log while the process ends.
+Sink& TheSink() {
+  static Sink* const sink = new Sink;
+  return *sink;
+}
+
+// One write a line, so that those of several threads do not mix.
+void WriteToStderr(std::string_view message) {
+  std::string line = "sidecall: ";
+  line.append(message);
+  line += '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);
+}
+
+void Emit(LogLevel level, std::string_view message) {
+  std::shared_ptr<const LogSink> sink;
+  if (!in_sink) {
+    Sink& the = TheSink();
+    const std::lock_guard lock(the.mutex);
+    sink = the.sink;
+  }
+  if (sink == nullptr) return WriteToStderr(message);
+  in_sink = true;
+  try {
+    (*sink)(level, message);
+  } catch (...) {  // Not ours to deal with, and no reason to end the process.
+  }
+  in_sink = false;
+}
+
+// What the environment says, where nobody has set a level yet.
+void ReadEnvironment() {
+  const char* const wanted = std::getenv("SIDECALL_LOG");
+  const auto* const name = std::find(kNames.begin(), kNames.end(), wanted != nullptr ? wanted : "warning");
+  const bool known = name != kNames.end();
+  const auto level = known ? static_cast<LogLevel>(1 + (name - kNames.begin())) : LogLevel::kWarning;
+  uint8_t unknown = 0;
+  const bool set = internal::min_log_level.compare_exchange_strong(unknown, static_cast<uint8_t>(level));
+  if (set && !known) {
+    Emit(LogLevel::kWarning,
+         "SIDECALL_LOG is none of debug, info, warning, error and off; warning is what counts");
+  }
+}
+
+}  // namespace
+
+namespace internal {
+constinit std::atomic<uint8_t> min_log_level{0};
+}  // namespace internal
+
+std::string_view LogLevelName(LogLevel level) {
+  return kNames.at(static_cast<size_t>(level) - 1);
+}
+
+void SetLogSink(LogSink sink) {
+  auto fresh = sink != nullptr ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
+  Sink& the = TheSink();
+  // The one before is destroyed, if at all, after the lock is given back.
+  const std::lock_guard lock(the.mutex);
+  the.sink.swap(fresh);
+}
+
+void SetMinLogLevel(LogLevel level) {
+  internal::min_log_level.store(static_cast<uint8_t>(level), std::memory_order_relaxed);
+}
+
+LogLevel MinLogLevel() {
+  if (internal::min_log_level.load(std::memory_order_relaxed) == 0) ReadEnvironment();
+  return static_cast<LogLevel>(internal::min_log_level.load(std::memory_order_relaxed));
+}
+
+void Log(LogLevel level, std::string_view message) {
+  if (level >= MinLogLevel()) Emit(level, message);
+}
+
+}  // namespace sidecall
