@@ -48,8 +48,8 @@ class AdaptiveSpin {
   int64_t now_nanos() const { return now_nanos_; }
 
  private:
-  // Polls before the first look at the clock, and before the first pause where that pays: the replies of a hot
-  // peer come within them.
+  // Polls before the first look at the clock, and before the first pause where that pays: the replies of a
+  // hot peer come within them.
   static constexpr uint32_t kFreeIterations = 64;
 
   bool ContinueByClock();

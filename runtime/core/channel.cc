@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "core/client_observation.h"
 #include "core/ended_stream.h"
 #include "core/ended_unary.h"
 #include "core/frame_engine.h"
@@ -19,20 +20,25 @@ namespace {
 class LameEngine final : public internal::CallEngine {
  public:
   explicit LameEngine(absl::Status why) : why_(NotSent(std::move(why))) {}
-  absl::Status RunUnary(const internal::Method& /*method*/, ClientContext& /*context*/,
+  absl::Status RunUnary(const internal::Method& method, ClientContext& context,
                         const internal::MessageSource& /*request*/,
                         internal::MessageTarget& /*reply*/) override {
+    ObserveStart(method, context);
+    ObserveEnd(context, why_);
     return why_;
   }
-  internal::PendingUnary& StartUnary(const internal::Method& /*method*/, ClientContext& /*context*/,
+  internal::PendingUnary& StartUnary(const internal::Method& method, ClientContext& context,
                                      const internal::MessageSource& /*request*/,
                                      google::protobuf::MessageLite& /*reply*/) override {
+    ObserveStart(method, context);
+    ObserveEnd(context, why_);
     return *new EndedUnary(why_);
   }
-  std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& /*method*/,
-                                                      ClientContext& /*context*/,
+  std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
                                                       const internal::MessageSource* /*request*/,
                                                       internal::MessageTarget* /*reply*/) override {
+    ObserveStart(method, context);
+    ObserveEnd(context, why_);
     return std::make_unique<EndedStream>(why_);
   }
 

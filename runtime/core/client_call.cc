@@ -121,6 +121,7 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
                          ? " cannot be parsed: is the server built from another .proto, or a string no UTF-8?"
                          : " has no message"));
   }
+  if (status_.ok() && reply_ != nullptr) context_->measure().bytes_received = body.size();
   FinishClaimed(own);
   return decoded;
 }

@@ -73,6 +73,7 @@ absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_p
   SendHello(session->writer_, write_mutex, options.max_receive_message_bytes, 0);
   absl::Status greeted = session->AwaitHello(deadline_nanos);
   if (!greeted.ok()) return greeted;
+  session->counted_.Open();
   const Hello& peer = session->agreement_.peer;
   session->calls_ = std::vector<std::atomic<ClientCall*>>(std::min(peer.max_calls, kMaxCalls));
   session->last_start_nanos_ = CoarseMonotonicNanos();
@@ -477,6 +478,7 @@ void ClientSession::EndOf(ClientCall& call, const absl::Status& why) {
 
 void ClientSession::OnClosed(const absl::Status& why) {
   violated_ = absl::IsDataLoss(why);
+  counted_.Close();
   if (gave_up_) {
     close_status_ = absl::UnavailableError(
         "the server lives, but did not answer a ping within keepalive_timeout: is it stopped, or busy? "

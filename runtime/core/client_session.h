@@ -23,6 +23,7 @@
 #include "core/frame_writer.h"
 #include "core/handshake.h"
 #include "core/keepalive.h"
+#include "core/process_counters.h"
 #include "sidecall/channel.h"
 #include "transport/clock.h"
 #include "transport/event_loop.h"
@@ -163,6 +164,7 @@ class ClientSession final : private WholeFrameSink {
   const std::unique_ptr<EventLoop>
       events_;  // what the reader sleeps on; woken when others' output waits for room
   const bool peer_is_self_;
+  CountedConnection counted_{CallSide::kClient};
   Agreement agreement_;
   bool greeted_ = false;
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/call_counters.h"
+#include "core/client_observation.h"
 #include "sidecall/client_context.h"
 
 namespace sidecall {
@@ -51,6 +53,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   if (!stream_.has_window() && !AwaitWindow()) return false;
   stream_.Spend(size);
+  CountMessageSent(CallSide::kClient, context_.measure(), size);
   half_closed_ = options.is_last_message();
   const bool more = options.buffer_hint() && !half_closed_;
   if (!stream_.JoinsBurst(size, more)) {
@@ -149,6 +152,7 @@ bool FrameClientStream::Read(internal::MessageTarget& message) {
                      " cannot be parsed: is the server built from another .proto, or a string no UTF-8?")));
   }
   if (taken != FrameStream::Taken::kMessage || stream_.broken()) return false;
+  CountMessageReceived(CallSide::kClient, context_.measure(), stream_.last_message_bytes());
   ReturnWindow();
   return true;
 }
@@ -175,6 +179,13 @@ absl::Status FrameClientStream::Finish() {
   }
   finished_ = true;
   context_.RemoveWaker(*this);
+  absl::Status status = Leave();
+  ObserveEnd(context_, status);
+  return status;
+}
+
+// The call's status; the call may be another's from here on.
+absl::Status FrameClientStream::Leave() {
   if (!stream_.broken()) return call_.Take();
   // Also where what the server sent broke the stream.
   CancelOnce();

@@ -40,6 +40,7 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   bool GaveUp();
   void GiveUp(const absl::Status& why);
   void CancelOnce();
+  absl::Status Leave();
 
   ClientSession& session_;
   ClientCall& call_;

@@ -6,11 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/backoff.h"
+#include "core/client_observation.h"
 #include "core/client_stream.h"
 #include "core/ended_stream.h"
 #include "core/ended_unary.h"
 #include "core/handler_scope.h"
 #include "core/pending_call.h"
+#include "core/process_counters.h"
 #include "core/sleeper.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
@@ -73,6 +75,14 @@ FrameEngine::~FrameEngine() = default;
 
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
                                    const internal::MessageSource& request, internal::MessageTarget& reply) {
+  ObserveStart(method, context);
+  absl::Status status = Run(method, context, request, reply);
+  ObserveEnd(context, status);
+  return status;
+}
+
+absl::Status FrameEngine::Run(const internal::Method& method, ClientContext& context,
+                              const internal::MessageSource& request, internal::MessageTarget& reply) {
   for (bool again = false;; again = true) {
     auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
     if (!started.ok()) return started.status();
@@ -91,9 +101,13 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
 internal::PendingUnary& FrameEngine::StartUnary(const internal::Method& method, ClientContext& context,
                                                 const internal::MessageSource& request,
                                                 google::protobuf::MessageLite& reply) {
+  ObserveStart(method, context);
   auto started = Start(
       {.method = method, .context = context, .request = &request, .reply = nullptr, .pending_reply = &reply});
-  if (!started.ok()) return *new EndedUnary(started.status());
+  if (!started.ok()) {
+    ObserveEnd(context, started.status());
+    return *new EndedUnary(started.status());
+  }
   auto& [session, call] = *started;
   if (call.pending() == nullptr) {
     call.pending() = std::make_unique<FramePendingCall>(session, call, fork_guard_);
@@ -147,8 +161,12 @@ std::unique_ptr<internal::ClientStream> FrameEngine::StartStream(const internal:
                                                                  ClientContext& context,
                                                                  const internal::MessageSource* request,
                                                                  internal::MessageTarget* reply) {
+  ObserveStart(method, context);
   auto started = Start({.method = method, .context = context, .request = request, .reply = reply});
-  if (!started.ok()) return std::make_unique<EndedStream>(started.status());
+  if (!started.ok()) {
+    ObserveEnd(context, started.status());
+    return std::make_unique<EndedStream>(started.status());
+  }
   return std::make_unique<FrameClientStream>(started->session, started->call, context, request != nullptr);
 }
 
@@ -179,6 +197,7 @@ absl::StatusOr<FrameEngine::Started> FrameEngine::Start(const ClientSession::New
   auto call = session->Start(lock, start, size);
   lock.unlock();
   if (!call.ok()) return call.status();
+  context.measure().bytes_sent = size;
   context.set_peer(session->peer());
   return Started{*session, **call};
 }
@@ -246,6 +265,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
     session = why;
   }
   LogConnected(session, address_);
+  if (!session.ok()) process_counters.Of(CallSide::kClient).failed.fetch_add(1, std::memory_order_relaxed);
   lock.lock();
   connecting_ = false;
   attempts_++;

@@ -39,6 +39,8 @@ class FrameEngine final : public internal::CallEngine {
     ClientSession& session;
     ClientCall& call;
   };
+  absl::Status Run(const internal::Method& method, ClientContext& context,
+                   const internal::MessageSource& request, internal::MessageTarget& reply);
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
   absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
   // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of

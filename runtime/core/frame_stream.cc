@@ -179,6 +179,7 @@ void FrameStream::WakeAll() {
 }
 
 FrameStream::Taken FrameStream::Parse(internal::MessageTarget& target, std::string_view message) {
+  last_message_bytes_ = message.size();
   unreturned_ += static_cast<int64_t>(message.size()) + kMessageCost;
   return target.Parse(message.data(), message.size()) ? Taken::kMessage : Taken::kMalformed;
 }

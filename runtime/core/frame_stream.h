@@ -90,6 +90,8 @@ class FrameStream {
   }
   // Bytes of window to give back to the peer now; 0 where it is too early.
   uint64_t WindowToReturn();
+  // Of the message that was taken last.
+  size_t last_message_bytes() const { return last_message_bytes_; }
   Sleeper& consumer() { return consumer_; }
 
   // -- The producer's ---------------------------------------------------------------------------------------
@@ -165,6 +167,7 @@ class FrameStream {
   size_t taken_at_ = 0;  // the next message
   internal::MessageTarget* expected_ = nullptr;
   Taken expected_taken_ = Taken::kNothing;
+  size_t last_message_bytes_ = 0;
   int64_t unreturned_ = 0;  // taken, and not yet given back
   int64_t return_at_ = 0;
   std::atomic<int64_t> granted_{0};  // ever

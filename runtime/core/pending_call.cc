@@ -1,6 +1,7 @@
 #include "core/pending_call.h"
 
 #include "core/client_call.h"
+#include "core/client_observation.h"
 #include "core/client_session.h"
 #include "transport/clock.h"
 
@@ -20,6 +21,13 @@ absl::Status FramePendingCall::Finish() {
   if (fork_guard_.forked()) [[unlikely]] {
     return ForkGuard::Error("this call's channel");
   }
+  ClientContext& context = *context_;  // This object is another call's once the status is taken.
+  absl::Status status = Await();
+  ObserveEnd(context, status);
+  return status;
+}
+
+absl::Status FramePendingCall::Await() {
   context_->RemoveWaker(*this);
   if (call_.done()) return session_.TakeEnded(call_);
   // The reply may have come in time, with nobody there to read it.
@@ -34,8 +42,10 @@ void FramePendingCall::Abandon() {
   if (fork_guard_.forked()) [[unlikely]] {
     return;
   }
-  context_->RemoveWaker(*this);
+  ClientContext& context = *context_;  // As in Finish.
+  context.RemoveWaker(*this);
   session_.Drop(call_);
+  ObserveEnd(context, absl::CancelledError());
 }
 
 void FramePendingCall::WakeForCancel() {

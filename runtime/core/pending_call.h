@@ -28,6 +28,7 @@ class FramePendingCall final : public internal::PendingUnary, private ClientCont
  private:
   // The server is to know at once: perhaps nobody is in Finish for long.
   void WakeForCancel() override;
+  absl::Status Await();
 
   ClientSession& session_;
   ClientCall& call_;

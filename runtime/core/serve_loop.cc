@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/process_counters.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
 
@@ -24,7 +25,8 @@ constexpr uint32_t kRoundsForWaiters = 4;
 // at.
 constexpr uint64_t kFirstSession = 1024;
 
-void WarnOfRefused(const absl::Status& why) {
+void NoteRefused(const absl::Status& why) {
+  process_counters.Of(CallSide::kServer).failed.fetch_add(1, std::memory_order_relaxed);
   if (LogEnabled(LogLevel::kWarning)) {
     Log(LogLevel::kWarning, absl::StrCat("a connection was refused: ", why.ToString()));
   }
@@ -393,7 +395,7 @@ void ServeLoop::Accept(size_t listener_index) {
     }
     // A peer that has left again, as one does that only looks whether somebody listens, is no news.
     if (absl::IsUnavailable(connection.status())) continue;
-    WarnOfRefused(connection.status());
+    NoteRefused(connection.status());
     if (absl::IsResourceExhausted(connection.status())) {
       accept_paused_ = true;
       return;
@@ -406,7 +408,7 @@ void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   Entry entry;
   absl::Status watched = entry.watch.Add(*events_, *connection, id);
   if (!watched.ok()) {
-    WarnOfRefused(watched);
+    NoteRefused(watched);
     return;
   }
   ServerSession::Host& host = *this;
@@ -427,7 +429,7 @@ void ServeLoop::ExpireSilent() {
     auto found = sessions_.find(silent_.front());
     if (found != sessions_.end() && !found->second.session->greeted()) {
       if (found->second.hello_deadline_nanos > now) return;
-      WarnOfRefused(absl::DeadlineExceededError(
+      NoteRefused(absl::DeadlineExceededError(
           absl::StrCat(found->second.session->peer().ToString(), " did not say hello in time")));
       found->second.session->connection().Close();
       MakeHot(found->second);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/call_counters.h"
 #include "core/frame_codec.h"
 #include "core/server_session.h"
 #include "core/status_payloads.h"
@@ -41,6 +42,7 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
   last_written_ = false;
   notified_.store(false, std::memory_order_relaxed);
   cancelled_by_handler_.store(false, std::memory_order_relaxed);
+  measure_ = {};
   context_.Start(this, session_.peer(), deadline_nanos);
   streaming_ = entry.method->kind() != internal::MethodKind::kUnary;
   if (streaming_) {
@@ -48,6 +50,15 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
     frame_stream_->Begin(send_window, kInitialWindow);
   }
   open_.store(true, std::memory_order_release);
+}
+
+void FrameServerCall::ObserveStart() {
+  CountStart(CallSide::kServer, method(), measure_);
+}
+
+void FrameServerCall::ObserveEnd(absl::StatusCode code, size_t message_bytes) {
+  measure_.bytes_sent = message_bytes;
+  CountEnd(CallSide::kServer, measure_, code);
 }
 
 void FrameServerCall::Run(BeforeHandler& before) {
@@ -134,6 +145,7 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
     CutShort();  // The end may be a cancel's.
     return false;
   }
+  CountMessageReceived(CallSide::kServer, measure_, stream.last_message_bytes());
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;
 }
@@ -162,6 +174,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   if (PastDeadline()) stream.Break(LateHandler());
   if (CutShort()) return false;
   stream.Spend(size);
+  CountMessageSent(CallSide::kServer, measure_, size);
   // The last leaves with the status.
   const bool more = options.buffer_hint() || options.is_last_message();
   if (!stream.JoinsBurst(size, more)) {

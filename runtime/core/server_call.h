@@ -15,6 +15,7 @@
 #include "core/frame_stream.h"
 #include "core/reader_role.h"
 #include "sidecall/internal/call_engine.h"
+#include "sidecall/internal/call_measure.h"
 #include "sidecall/server_context.h"
 
 namespace sidecall {
@@ -39,12 +40,19 @@ class FrameServerCall final : public internal::ServerCall {
   void Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known,
              uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
-  void SetRequest(std::string_view request) { request_ = request; }
+  void SetRequest(std::string_view request) {
+    request_ = request;
+    measure_.bytes_received = request.size();
+  }
   // Copies them, for a handler that runs beside that Poll.
   void KeepRequest() {
     kept_request_.assign(request_);
     request_ = kept_request_;
   }
+  // It is a call of its method from now on, whoever ends it.
+  void ObserveStart();
+  // Its answer, with a message of so many bytes, is about to be sent. Once.
+  void ObserveEnd(absl::StatusCode code, size_t message_bytes);
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
@@ -94,6 +102,7 @@ class FrameServerCall final : public internal::ServerCall {
   bool last_written_ = false;
   std::unique_ptr<FrameStream> frame_stream_;  // made when first needed
   ServerContext context_;
+  internal::CallMeasure measure_;
 };
 
 }  // namespace sidecall

@@ -41,6 +41,7 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
       writer_(*connection_),
       frames_(*connection_, *this, options.max_receive_message_bytes + kMaxHeadBytes,
               options.max_calls_per_connection) {
+  counted_.Open();
   SendHello(writer_, write_mutex_, options.max_receive_message_bytes,
             static_cast<uint32_t>(options.max_calls_per_connection));
 }
@@ -93,6 +94,7 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
     call.Finish(ReplyTooLarge(call.method(), size, agreement_.peer.max_message), nullptr);
     return;
   }
+  call.ObserveEnd(static_cast<absl::StatusCode>(header.code), size);
   Host& host = host_;
   const uint64_t id = id_;
   FrameWriter::Lock lock(write_mutex_);
@@ -142,6 +144,7 @@ void ServerSession::Refuse(FrameServerCall& call, const absl::Status& status) {
 }
 
 void ServerSession::Refuse(uint32_t stream, const absl::Status& status) {
+  CountRefusedCall(status.code());
   std::string head;
   const FrameHeader header = Refusal(stream, status, head);
   FrameWriter::Lock lock(write_mutex_);
@@ -335,6 +338,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     call.SetRequest(body);
   }
   started_++;
+  call.ObserveStart();
   runnable_->push_back(&call);
   return absl::OkStatus();
 }
@@ -434,6 +438,7 @@ void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
 
 void ServerSession::OnClosed(const absl::Status& why) {
   closed_ = true;
+  counted_.Close();
   // OK and UNAVAILABLE: a peer that left, or that was not to stay.
   const bool left = why.ok() || absl::IsUnavailable(why);
   const LogLevel level = left ? LogLevel::kDebug : LogLevel::kWarning;

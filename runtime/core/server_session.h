@@ -15,6 +15,7 @@
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
+#include "core/process_counters.h"
 #include "core/server_call.h"
 #include "sidecall/server.h"
 #include "transport/transport.h"
@@ -124,6 +125,7 @@ class ServerSession final : private WholeFrameSink {
   const Dispatcher& dispatcher_;
   const ServerOptions& options_;
   Host& host_;
+  CountedConnection counted_{CallSide::kServer};
 
   WriteMutex write_mutex_;
   FrameWriter writer_;

@@ -9,6 +9,7 @@
 #include "call_patience.h"
 #include "call_payload.h"
 #include "call_services.h"
+#include "call_statistics.h"
 
 namespace conformance {
 
@@ -239,6 +240,12 @@ absl::Status TestServiceImpl::SleepNested(ServerContext* context, const SleepReq
                                           EchoMessage* reply) {
   const auto nested = sidecall::ClientContext::FromServerContext(*context);
   return self_.Sleep(nested.get(), *request, reply);
+}
+
+absl::Status TestServiceImpl::Statistics(ServerContext*, const StatisticsRequest* request,
+                                         StatisticsReply* reply) {
+  *reply = StatisticsOf(sidecall::CallSide::kServer, request->method());
+  return absl::OkStatus();
 }
 
 absl::Status OtherTestServiceImpl::Echo(ServerContext*, const EchoMessage* request, EchoMessage* reply) {

@@ -50,6 +50,8 @@ class TestServiceImpl final : public TestService::Service {
                         StreamSummary* reply) override;
   absl::Status SleepNested(sidecall::ServerContext* context, const SleepRequest* request,
                            EchoMessage* reply) override;
+  absl::Status Statistics(sidecall::ServerContext*, const StatisticsRequest* request,
+                          StatisticsReply* reply) override;
 
  private:
   Gates& gates_;

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "absl/time/time.h"
+#include "sidecall/internal/call_measure.h"
 #include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
@@ -93,6 +94,7 @@ class ClientContext {
   Metadata& mutable_server_initial_metadata() { return server_initial_metadata_; }
   Metadata& mutable_server_trailing_metadata() { return server_trailing_metadata_; }
   void set_peer(const PeerIdentity& peer) { peer_ = peer; }
+  internal::CallMeasure& measure() { return measure_; }
 
  private:
   void LimitDeadline(int64_t deadline_nanos);
@@ -108,6 +110,7 @@ class ClientContext {
   Metadata server_initial_metadata_;
   Metadata server_trailing_metadata_;
   PeerIdentity peer_;
+  internal::CallMeasure measure_;
 };
 
 }  // namespace sidecall

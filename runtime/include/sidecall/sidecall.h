@@ -13,6 +13,7 @@
 #include "sidecall/server.h"
 #include "sidecall/server_context.h"
 #include "sidecall/service.h"
+#include "sidecall/statistics.h"
 #include "sidecall/status.h"
 #include "sidecall/stream.h"
 
