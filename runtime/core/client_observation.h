@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "core/call_counters.h"
+#include "core/tracing.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/method.h"
 
@@ -13,11 +14,17 @@ namespace sidecall {
 // The stub was called.
 inline void ObserveStart(const internal::Method& method, ClientContext& context) {
   CountStart(CallSide::kClient, method, context.measure());
+  if (TraceHook* hook = trace_hook.load(std::memory_order_acquire); hook != nullptr) [[unlikely]] {
+    StartClientSpan(*hook, method, context);
+  }
 }
 
 // The call has its status, and the context is still the call's. On any thread.
 inline void ObserveEnd(ClientContext& context, const absl::Status& status) {
   CountEnd(CallSide::kClient, context.measure(), status.code());
+  if (context.span() != nullptr) [[unlikely]] {
+    EndSpan(context.TakeSpan(), status);
+  }
 }
 
 }  // namespace sidecall

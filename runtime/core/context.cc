@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "core/frame_codec.h"
+#include "core/tracing.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/handler.h"
 #include "sidecall/internal/method.h"
@@ -56,7 +57,36 @@ std::unique_ptr<ClientContext> ClientContext::FromServerContext(const ServerCont
   context->deadline_nanos_ = context->parents_deadline_nanos_ = server_context.deadline_nanos();
   context->group_ = server_context.nested_calls();
   context->group_->Add(*context);
+  context->CarryTraceOn(server_context);
   return context;
+}
+
+// What came with the call; its parent is the hook's span, where there is one.
+void ClientContext::CarryTraceOn(const ServerContext& server_context) {
+  const std::string& own = server_context.trace_parent();
+  if (own.empty() && server_context.client_metadata().empty()) return;
+  const IncomingTrace incoming = TraceOf(server_context.client_metadata());
+  const std::string_view parent = own.empty() ? incoming.parent : own;
+  if (parent.empty()) return;
+  metadata_.Add(kTraceParentKey, parent);
+  carries_trace_parent_ = true;
+  if (incoming.state.empty()) return;
+  metadata_.Add(kTraceStateKey, incoming.state);
+  carries_trace_state_ = true;
+}
+
+// A tracestate belongs to its traceparent, and goes with it.
+void ClientContext::DropCarriedTrace(std::string_view key) {
+  if (key != kTraceParentKey && key != kTraceStateKey) return;
+  if (std::exchange(carries_trace_state_, false)) metadata_.Remove(kTraceStateKey);
+  if (key != kTraceParentKey) return;
+  metadata_.Remove(kTraceParentKey);
+  carries_trace_parent_ = false;
+}
+
+void ClientContext::SetTraceParent(std::string_view trace_parent) {
+  metadata_.Remove(kTraceParentKey);
+  metadata_.Add(kTraceParentKey, trace_parent);
 }
 
 void ClientContext::TryCancel() {
@@ -90,6 +120,7 @@ void ServerContext::Start(internal::ServerCall* call, const PeerIdentity& peer, 
   client_metadata_.clear();
   initial_metadata_.clear();
   trailing_metadata_.clear();
+  trace_parent_.clear();
 }
 
 void ServerContext::MarkCancelled() {

@@ -9,6 +9,7 @@
 #include "core/frame_codec.h"
 #include "core/server_session.h"
 #include "core/status_payloads.h"
+#include "core/tracing.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -59,6 +60,23 @@ void FrameServerCall::ObserveStart() {
 void FrameServerCall::ObserveEnd(absl::StatusCode code, size_t message_bytes) {
   measure_.bytes_sent = message_bytes;
   CountEnd(CallSide::kServer, measure_, code);
+  if (span_ != nullptr) [[unlikely]] {
+    EndSpan(std::move(span_), spans_status_);
+  }
+}
+
+// From here on the thread may block: the hook, too.
+void FrameServerCall::OnRequestParsed() {
+  before_->OnRequestParsed();
+  if (TraceHook* hook = trace_hook.load(std::memory_order_acquire); hook != nullptr) [[unlikely]] {
+    span_ = StartServerSpan(*hook, method(), context_);
+  }
+}
+
+void FrameServerCall::NoteStatus(const absl::Status& status) {
+  if (span_ != nullptr) [[unlikely]] {
+    spans_status_ = status;
+  }
 }
 
 void FrameServerCall::Run(BeforeHandler& before) {
@@ -67,7 +85,7 @@ void FrameServerCall::Run(BeforeHandler& before) {
   const internal::MethodKind kind = method().kind();
   if (kind == internal::MethodKind::kClientStreaming ||
       kind == internal::MethodKind::kBidirectionalStreaming) {
-    before.OnRequestParsed();
+    OnRequestParsed();
   }
   entry_->handler(*entry_->service, *this);
 }
@@ -97,7 +115,7 @@ void FrameServerCall::TryCancel() {
 
 absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   const bool parsed = request.Parse(request_.data(), request_.size());
-  before_->OnRequestParsed();
+  OnRequestParsed();
   if (!parsed) {
     return absl::InvalidArgumentError(
         absl::StrCat("the request to ", std::string(method().full_name()),
@@ -240,6 +258,7 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
     if (streaming_) FlushBurst();
     if (!status.ok()) reply = nullptr;
   }
+  NoteStatus(status);
   FrameHeader header;
   header.type = FrameType::kEnd;
   header.stream = stream();
@@ -257,7 +276,9 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
   if (!valid.ok()) {
     header.code = static_cast<uint32_t>(absl::StatusCode::kInternal);
     header.flags = static_cast<uint8_t>((header.flags & ~FrameFlags::kMessage) | FrameFlags::kStatus);
-    AppendStatus(head, absl::InternalError(absl::StrCat("the handler's ", valid.message())), {});
+    status = absl::InternalError(absl::StrCat("the handler's ", valid.message()));
+    NoteStatus(status);
+    AppendStatus(head, status, {});
     session_.SendEnd(*this, header, head, nullptr);
     return;
   }

@@ -17,6 +17,7 @@
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/internal/call_measure.h"
 #include "sidecall/server_context.h"
+#include "sidecall/trace.h"
 
 namespace sidecall {
 
@@ -77,6 +78,8 @@ class FrameServerCall final : public internal::ServerCall {
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:
+  void OnRequestParsed();
+  void NoteStatus(const absl::Status& status);
   int64_t WaitDeadline() const;
   bool PastDeadline() const;
   void MarkCancelled();
@@ -103,6 +106,8 @@ class FrameServerCall final : public internal::ServerCall {
   std::unique_ptr<FrameStream> frame_stream_;  // made when first needed
   ServerContext context_;
   internal::CallMeasure measure_;
+  std::unique_ptr<TraceSpan> span_;  // the trace hook's, while the handler runs
+  absl::Status spans_status_;
 };
 
 }  // namespace sidecall

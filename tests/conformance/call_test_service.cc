@@ -10,6 +10,7 @@
 #include "call_payload.h"
 #include "call_services.h"
 #include "call_statistics.h"
+#include "call_trace_hook.h"
 
 namespace conformance {
 
@@ -245,6 +246,27 @@ absl::Status TestServiceImpl::SleepNested(ServerContext* context, const SleepReq
 absl::Status TestServiceImpl::Statistics(ServerContext*, const StatisticsRequest* request,
                                          StatisticsReply* reply) {
   *reply = StatisticsOf(sidecall::CallSide::kServer, request->method());
+  return absl::OkStatus();
+}
+
+absl::Status TestServiceImpl::Trace(ServerContext* context, const TraceRequest* request, TraceReply* reply) {
+  TraceReply beyond;
+  if (request->depth() > 0) {
+    TraceRequest next;
+    next.set_depth(request->depth() - 1);
+    const auto nested = sidecall::ClientContext::FromServerContext(*context);
+    absl::Status status = self_.Trace(nested.get(), next, &beyond);
+    if (!status.ok()) return status;
+  }
+  TraceReply::Hop* hop = reply->add_hops();
+  hop->set_trace_parent(std::string(context->client_metadata().Find("traceparent").value_or("")));
+  hop->set_trace_state(std::string(context->client_metadata().Find("tracestate").value_or("")));
+  reply->mutable_hops()->MergeFrom(beyond.hops());
+  return absl::OkStatus();
+}
+
+absl::Status TestServiceImpl::SetTraceHook(ServerContext*, const TraceHookRequest* request, EmptyMessage*) {
+  sidecall::SetTraceHook(request->on() ? &RecordingHook::OfProcess() : nullptr);
   return absl::OkStatus();
 }
 

@@ -52,6 +52,10 @@ class TestServiceImpl final : public TestService::Service {
                            EchoMessage* reply) override;
   absl::Status Statistics(sidecall::ServerContext*, const StatisticsRequest* request,
                           StatisticsReply* reply) override;
+  absl::Status Trace(sidecall::ServerContext* context, const TraceRequest* request,
+                     TraceReply* reply) override;
+  absl::Status SetTraceHook(sidecall::ServerContext*, const TraceHookRequest* request,
+                            EmptyMessage*) override;
 
  private:
   Gates& gates_;

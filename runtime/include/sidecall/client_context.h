@@ -14,12 +14,14 @@
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "sidecall/internal/call_measure.h"
 #include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
+#include "sidecall/trace.h"
 
 namespace sidecall {
 
@@ -32,7 +34,8 @@ class ClientContext {
   static constexpr int64_t kPassedDeadline = 1;
 
   // For a call that a handler makes on behalf of the one that it serves: its deadline is taken over, where an
-  // own one is not earlier, and when it is cancelled, so is this.
+  // own one is not earlier, when it is cancelled, so is this, and its trace context is carried on
+  // (sidecall/trace.h).
   static std::unique_ptr<ClientContext> FromServerContext(const ServerContext& server_context);
 
   ClientContext() = default;
@@ -60,8 +63,12 @@ class ClientContext {
   // ended.
   void TryCancel();
 
-  // Sent with the call. Must not be called once the call has started.
-  void AddMetadata(std::string_view key, std::string_view value) { metadata_.Add(key, value); }
+  // Sent with the call. Must not be called once the call has started. A traceparent or tracestate takes the
+  // place of those that were carried on.
+  void AddMetadata(std::string_view key, std::string_view value) {
+    if (carries_trace_parent_) DropCarriedTrace(key);
+    metadata_.Add(key, value);
+  }
 
   // What the server sent before its first message, and with its status. Filled when the call has ended; the
   // first of a stream when a message was read, or WaitForInitialMetadata has returned.
@@ -95,13 +102,23 @@ class ClientContext {
   Metadata& mutable_server_trailing_metadata() { return server_trailing_metadata_; }
   void set_peer(const PeerIdentity& peer) { peer_ = peer; }
   internal::CallMeasure& measure() { return measure_; }
+  // Of the trace hook, while the call is in flight.
+  TraceSpan* span() const { return span_.get(); }
+  void set_span(std::unique_ptr<TraceSpan> span) { span_ = std::move(span); }
+  std::unique_ptr<TraceSpan> TakeSpan() { return std::move(span_); }
+  // In place of any other.
+  void SetTraceParent(std::string_view trace_parent);
 
  private:
   void LimitDeadline(int64_t deadline_nanos);
+  void CarryTraceOn(const ServerContext& server_context);
+  void DropCarriedTrace(std::string_view key);
 
   int64_t deadline_nanos_ = kNoDeadline;
   int64_t parents_deadline_nanos_ = kNoDeadline;  // of the call on whose behalf this one is made
   bool wait_for_ready_ = false;
+  bool carries_trace_parent_ = false;  // in the metadata, not of the caller's own
+  bool carries_trace_state_ = false;
   std::atomic<bool> cancelled_{false};
   std::mutex wakers_mutex_;
   Waker* wakers_ = nullptr;
@@ -111,6 +128,7 @@ class ClientContext {
   Metadata server_trailing_metadata_;
   PeerIdentity peer_;
   internal::CallMeasure measure_;
+  std::unique_ptr<TraceSpan> span_;
 };
 
 }  // namespace sidecall

@@ -25,6 +25,11 @@ class Metadata {
   // Appends; a key may occur more than once, and order is kept.
   void Add(std::string_view key, std::string_view value) { entries_.emplace_back(key, value); }
 
+  // Takes all values of `key` out.
+  void Remove(std::string_view key) {
+    std::erase_if(entries_, [key](const Entry& entry) { return entry.first == key; });
+  }
+
   // The first value of `key`, if any. Valid until this object changes.
   std::optional<std::string_view> Find(std::string_view key) const;
 

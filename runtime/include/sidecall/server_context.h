@@ -14,7 +14,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "sidecall/internal/cancel_group.h"
@@ -72,6 +74,9 @@ class ServerContext {
   // What calls that the handler makes are to join.
   std::shared_ptr<internal::CancelGroup> nested_calls() const;
   Metadata& mutable_client_metadata() { return client_metadata_; }
+  // Of the trace hook's span; empty where there is none.
+  const std::string& trace_parent() const { return trace_parent_; }
+  void set_trace_parent(std::string trace_parent) { trace_parent_ = std::move(trace_parent); }
   const Metadata& initial_metadata() const { return initial_metadata_; }
   const Metadata& trailing_metadata() const { return trailing_metadata_; }
 
@@ -85,6 +90,7 @@ class ServerContext {
   Metadata client_metadata_;
   Metadata initial_metadata_;
   Metadata trailing_metadata_;
+  std::string trace_parent_;
 };
 
 }  // namespace sidecall

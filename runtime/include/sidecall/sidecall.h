@@ -16,5 +16,6 @@
 #include "sidecall/statistics.h"
 #include "sidecall/status.h"
 #include "sidecall/stream.h"
+#include "sidecall/trace.h"
 
 #endif  // SIDECALL_SIDECALL_H_
