@@ -35,7 +35,7 @@ const NameSet& ServiceMembers() {
 
 // A function cannot share its name with the class it is in, nor with what else Stub and Stub::Async have.
 const NameSet& FunctionNamesTaken() {
-  static const NameSet& names = *new NameSet{"Async", "Service", "Stub", "async", "channel_"};
+  static const NameSet& names = *new NameSet{"Async", "Service", "Stub", "async", "burst_", "channel_"};
   return names;
 }
 
@@ -46,7 +46,8 @@ bool IsKeyword(const std::string& name) {
 }
 
 bool IsRuntimeName(const std::string& name) {
-  static const NameSet& names = *new NameSet{"Channel",
+  static const NameSet& names = *new NameSet{"Burst",
+                                             "Channel",
                                              "ChannelOptions",
                                              "ChannelState",
                                              "ClientContext",

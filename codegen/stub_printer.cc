@@ -61,7 +61,7 @@ Function Beginning(const Service& service, const Method& method) {
   return {
       "::sidecall::PendingCall",
       {kContext, absl::StrCat("const ", method.request, "& request"), absl::StrCat(method.reply, "* reply")},
-      absl::StrCat("return ::sidecall::internal::StartUnary(channel_, ", service.table_name,
+      absl::StrCat("return ::sidecall::internal::StartUnary(channel_, burst_, ", service.table_name,
                    "::", method.name, ", context, request, reply);")};
 }
 
@@ -106,10 +106,14 @@ void PrintAsyncDeclaration(const Service& service, Printer& printer) {
       "\n"
       " private:\n"
       "  friend class Stub;\n"
-      "  explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}\n"
+      "  Async(const ::std::shared_ptr<::sidecall::Channel>& channel, ::sidecall::Burst* burst)\n"
+      "      : channel_(channel), burst_(burst) {}\n"
       "  const ::std::shared_ptr<::sidecall::Channel>& channel_;\n"
+      "  ::sidecall::Burst* burst_;\n"
       "};\n"
-      "Async async() const { return Async(channel_); }\n");
+      "Async async() const { return Async(channel_, nullptr); }\n"
+      "// Calls that may leave together (sidecall/burst.h).\n"
+      "Async async(::sidecall::Burst& burst) const { return Async(channel_, &burst); }\n");
 }
 
 }  // namespace

@@ -118,10 +118,12 @@ class PipelinedClient final : public WorkerClient {
 
   absl::Status Run(size_t calls, std::vector<int64_t>& /*nanos*/) override {
     absl::Status status;
+    sidecall::Burst burst;
     const bool all = RunWindow(
         kPipelinedWindow, calls,
-        [this](size_t index, bool /*more*/) {
-          Start(window_[index % window_.size()]);
+        [&](size_t index, bool more) {
+          Start(window_[index % window_.size()], burst);
+          if (!more) burst.Send();
           return true;
         },
         [&](size_t index) {
@@ -138,10 +140,10 @@ class PipelinedClient final : public WorkerClient {
     EchoMessage reply;
     std::optional<sidecall::PendingCall> call;
   };
-  void Start(Place& place) {
+  void Start(Place& place, sidecall::Burst& burst) {
     place.context.emplace();
     if (deadline_) place.context->set_timeout(absl::Seconds(kDeadlineSeconds));
-    place.call.emplace(stub_.async().Unary(&*place.context, request_, &place.reply));
+    place.call.emplace(stub_.async(burst).Unary(&*place.context, request_, &place.reply));
   }
 
   Echo::Stub stub_;

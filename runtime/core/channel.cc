@@ -29,11 +29,12 @@ class LameEngine final : public internal::CallEngine {
   }
   internal::PendingUnary& StartUnary(const internal::Method& method, ClientContext& context,
                                      const internal::MessageSource& /*request*/,
-                                     google::protobuf::MessageLite& /*reply*/) override {
+                                     google::protobuf::MessageLite& /*reply*/, bool /*may_wait*/) override {
     ObserveStart(method, context);
     ObserveEnd(context, why_);
     return *new EndedUnary(why_);
   }
+  void SendWaiting() override {}
   std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
                                                       const internal::MessageSource* /*request*/,
                                                       internal::MessageTarget* /*reply*/) override {

@@ -187,7 +187,11 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
     }
     writer_.Send(lock, header, head, start.request, request_size);
   }
-  writer_.Flush(lock);
+  if (start.may_wait) {
+    writer_.PutOffFlush(lock, request_size);
+  } else {
+    writer_.Flush(lock);
+  }
   return call;
 }
 

@@ -48,11 +48,17 @@ class ClientSession final : private WholeFrameSink {
     internal::MessageTarget* reply;          // null for a server that sends many
     // In place of `reply`, for a call of which nobody waits yet.
     google::protobuf::MessageLite* pending_reply = nullptr;
+    bool may_wait = false;  // until SendWaiting
   };
   // Begins a call, with its request, which has so many bytes. REQUIRES: `lock` is the write lock.
   // RESOURCE_EXHAUSTED, not sent, where the server takes no more calls or no such large message;
   // UNIMPLEMENTED, not sent, where it takes no streams.
   absl::StatusOr<ClientCall*> Start(FrameWriter::Lock& lock, const NewCall& start, size_t request_size);
+
+  // Sends what may have waited.
+  void SendWaiting(const FrameWriter::Lock& lock) {
+    if (writer_.has_put_off()) writer_.Flush(lock);
+  }
 
   // Waits for the end of a unary call and gives its status. The call is gone.
   absl::Status Finish(ClientCall& call, ClientContext& context);
@@ -79,6 +85,7 @@ class ClientSession final : private WholeFrameSink {
   // Sends what found no room.
   void Flush();
   bool has_pending() const { return writer_.has_pending(); }
+  bool waits_for_room() const { return writer_.has_pending() && !writer_.has_put_off(); }
   // Whoever sends for `call`, a streaming call's producer: waits until nothing waits for room any more. False
   // as AwaitStream.
   bool AwaitRoom(ClientCall& call, ClientContext& context);

@@ -100,10 +100,14 @@ absl::Status FrameEngine::Run(const internal::Method& method, ClientContext& con
 
 internal::PendingUnary& FrameEngine::StartUnary(const internal::Method& method, ClientContext& context,
                                                 const internal::MessageSource& request,
-                                                google::protobuf::MessageLite& reply) {
+                                                google::protobuf::MessageLite& reply, bool may_wait) {
   ObserveStart(method, context);
-  auto started = Start(
-      {.method = method, .context = context, .request = &request, .reply = nullptr, .pending_reply = &reply});
+  auto started = Start({.method = method,
+                        .context = context,
+                        .request = &request,
+                        .reply = nullptr,
+                        .pending_reply = &reply,
+                        .may_wait = may_wait});
   if (!started.ok()) {
     ObserveEnd(context, started.status());
     return *new EndedUnary(started.status());
@@ -114,6 +118,12 @@ internal::PendingUnary& FrameEngine::StartUnary(const internal::Method& method, 
   }
   call.pending()->Begin(context);
   return *call.pending();
+}
+
+void FrameEngine::SendWaiting() {
+  if (fork_guard_.forked()) return;
+  const FrameWriter::Lock lock(mutex_);
+  if (session_ != nullptr) session_->SendWaiting(lock);
 }
 
 ChannelState FrameEngine::State() {
@@ -249,7 +259,7 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   }
   const LogLevel level = session_ != nullptr && session_->violated() ? LogLevel::kWarning : LogLevel::kDebug;
   const std::string ended = session_ != nullptr ? LineOfEnd(*session_, address_, level) : "";
-  RetireSession();
+  RetireSession(lock);
   connecting_ = true;
   connected_.notify_all();  // Who watches the state.
   lock.unlock();
@@ -282,8 +292,11 @@ absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t 
   return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos);
 }
 
-void FrameEngine::RetireSession() {
-  if (session_ != nullptr) retired_.push_back(std::move(session_));
+void FrameEngine::RetireSession(const FrameWriter::Lock& lock) {
+  if (session_ != nullptr) {
+    session_->SendWaiting(lock);
+    retired_.push_back(std::move(session_));
+  }
   std::erase_if(retired_, [](const auto& session) {
     session->LookAround();  // Answers to calls that were given up are read by nobody else.
     return session->Unused();

@@ -26,7 +26,8 @@ class FrameEngine final : public internal::CallEngine {
                         const internal::MessageSource& request, internal::MessageTarget& reply) override;
   internal::PendingUnary& StartUnary(const internal::Method& method, ClientContext& context,
                                      const internal::MessageSource& request,
-                                     google::protobuf::MessageLite& reply) override;
+                                     google::protobuf::MessageLite& reply, bool may_wait) override;
+  void SendWaiting() override;
   std::unique_ptr<internal::ClientStream> StartStream(const internal::Method& method, ClientContext& context,
                                                       const internal::MessageSource* request,
                                                       internal::MessageTarget* reply) override;
@@ -49,7 +50,7 @@ class FrameEngine final : public internal::CallEngine {
   // The same for a call that may wait until somebody listens: tries again where nobody does.
   absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
   absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos);
-  void RetireSession();
+  void RetireSession(const FrameWriter::Lock& lock);
   // REQUIRES: the mutex is held.
   ChannelState CurrentState();
 

@@ -7,6 +7,8 @@
 namespace sidecall {
 namespace {
 
+constexpr size_t kPutOffBytes = 8u << 10;
+
 void Fill(char* body, std::string_view head, const internal::MessageSource* message) {
   if (!head.empty()) std::memcpy(body, head.data(), head.size());
   if (message != nullptr) message->SerializeTo(reinterpret_cast<uint8_t*>(body + head.size()));
@@ -167,7 +169,18 @@ void FrameWriter::SendFragments(Lock& lock, const FrameHeader& header, std::stri
   if (!lock.owns_lock()) lock.lock();
 }
 
+void FrameWriter::PutOffFlush(const Lock& lock, size_t message_size) {
+  const size_t bytes = put_off_bytes_.load(std::memory_order_relaxed) + sizeof(FrameHeader) + message_size;
+  if (bytes >= kPutOffBytes || !pending_.empty() || !pending_control_.empty()) {
+    Flush(lock);
+    return;
+  }
+  put_off_bytes_.store(bytes, std::memory_order_relaxed);
+  if (!has_pending()) pending_left_.store(true, std::memory_order_seq_cst);
+}
+
 void FrameWriter::Flush(const Lock& /*lock*/) {
+  if (has_put_off()) put_off_bytes_.store(0, std::memory_order_relaxed);
   while (!pending_control_.empty()) {
     const Slot slot = connection_.Reserve(0, Lane::kControl);
     if (slot.body == nullptr) break;

@@ -38,7 +38,13 @@ class FrameWriter {
   // Sends what was queued, as far as there is room, and hands it over.
   void Flush(const Lock& lock);
 
-  // True where something waits for room: Flush again when the connection says so.
+  // In place of Flush after a small frame, where a Flush follows before long. Flushes all the same where
+  // there is no room, and where as much has come together as is worth waiting for. What is put off is pending
+  // as well: whoever is about to wait for the peer flushes first.
+  void PutOffFlush(const Lock& lock, size_t message_size);
+  bool has_put_off() const { return put_off_bytes_.load(std::memory_order_relaxed) > 0; }
+
+  // True where something waits for room, or was put off: Flush again when the connection says so.
   bool has_pending() const { return pending_left_.load(std::memory_order_seq_cst); }
   // Wakes `sleeper` each time that nothing is pending any more, until it is removed.
   void AddRoomWaiter(const Lock& /*lock*/, Sleeper& sleeper) { room_waiters_.push_back(&sleeper); }
@@ -78,6 +84,7 @@ class FrameWriter {
   // Control frames without room: state, not a queue. One a type and stream, however many were sent.
   std::vector<FrameHeader> pending_control_;
   std::vector<Sleeper*> room_waiters_;
+  std::atomic<size_t> put_off_bytes_{0};
   std::atomic<size_t> pending_ends_{0};
   std::atomic<size_t> pending_bytes_{0};
   std::atomic<bool> pending_left_{false};

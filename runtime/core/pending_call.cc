@@ -12,7 +12,7 @@ void FramePendingCall::Begin(ClientContext& context) {
   if (!context.AddWaker(*this)) WakeForCancel();
   // What found no room leaves only while somebody is in here. Where the deadline or a cancel comes first,
   // Finish says so.
-  if (session_.has_pending()) [[unlikely]] {
+  if (session_.waits_for_room()) [[unlikely]] {
     (void)session_.AwaitRoom(call_, context);
   }
 }

@@ -19,7 +19,7 @@ class FramePendingCall final : public internal::PendingUnary, private ClientCont
       : session_(session), call_(call), fork_guard_(fork_guard) {}
   ~FramePendingCall() = default;
 
-  // The call's START has been sent. Waits until it has room.
+  // The call's START has been sent, or put off. Waits until there is room.
   void Begin(ClientContext& context);
 
   absl::Status Finish() override;

@@ -67,6 +67,8 @@ absl::Status CallEveryKind(std::shared_ptr<sidecall::Channel> channel) {
   sidecall::PendingCall pending = stub.async().SayHello(&context, request, &reply);
   pending = owned->async().delete_(&context, request, &reply);
   status.Update(pending.Finish());
+  sidecall::Burst burst;
+  status.Update(stub.async(burst).SayHello(&context, request, &reply).Finish());
   return status;
 }
 

@@ -198,6 +198,90 @@ TEST_P(PendingTest, FinishedAfterTheDeadline) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// Calls of a burst leave when it ends, if not before.
+TEST_P(PendingTest, Burst) {
+  const TestService::Stub stub = NewStub();
+  std::vector<PatientContext> contexts(2 * 8);
+  std::vector<EchoMessage> replies(contexts.size());
+  std::vector<sidecall::PendingCall> calls;
+  SleepRequest request;
+  request.set_gate("burst");
+  const auto start = [&](sidecall::Burst& burst) {
+    const size_t i = calls.size();
+    calls.push_back(stub.async(burst).Sleep(&contexts[i], request, &replies[i]));
+  };
+  {
+    sidecall::Burst burst;
+    for (int i = 0; i < 8; i++) start(burst);
+  }
+  EXPECT_TRUE(server().AwaitArrivals("burst", 8));
+  sidecall::Burst burst;
+  for (int i = 0; i < 8; i++) start(burst);
+  burst.Send();
+  EXPECT_TRUE(server().AwaitArrivals("burst", 16));
+  server().OpenGate("burst");
+  for (sidecall::PendingCall& call : calls) EXPECT_TRUE(call.Finish().ok());
+}
+
+// Whoever waits sends first what waits, and so does a call that belongs to no burst.
+TEST_P(PendingTest, BurstUnderWay) {
+  const TestService::Stub stub = NewStub();
+  const TestService::Stub other = NewStub();
+  PatientContext contexts[5];
+  EchoMessage replies[5];
+  sidecall::Burst burst;
+  SleepRequest request;
+  request.set_gate("begun");
+  sidecall::PendingCall first = stub.async(burst).Sleep(&contexts[0], request, &replies[0]);
+  EXPECT_TRUE(Echoes(stub, 1));
+  EXPECT_TRUE(server().AwaitArrivals("begun", 1));
+  sidecall::PendingCall second = stub.async(burst).Sleep(&contexts[1], request, &replies[1]);
+  sidecall::PendingCall elsewhere = other.async(burst).Sleep(&contexts[2], request, &replies[2]);
+  EXPECT_TRUE(server().AwaitArrivals("begun", 2)) << "the burst has gone over to another channel";
+  server().OpenGate("begun");
+  EXPECT_TRUE(elsewhere.Finish().ok());
+  sidecall::PendingCall last = other.async(burst).Echo(&contexts[3], EchoMessage(), &replies[3]);
+  EXPECT_TRUE(last.Finish().ok());
+  EXPECT_TRUE(first.Finish().ok());
+  EXPECT_TRUE(second.Finish().ok());
+  { const auto dropped = stub.async(burst).Echo(&contexts[4], EchoMessage(), &replies[4]); }
+  EXPECT_TRUE(Echoes(stub, 2));
+}
+
+// A thread that is asleep as the reader sends what others have put off, and then wait for.
+TEST_P(PendingTest, BurstBesideAReader) {
+  const TestService::Stub stub = NewStub();
+  std::thread sleeper([&] { EXPECT_TRUE(CallSleep(stub, "reader").ok()); });
+  EXPECT_TRUE(server().AwaitArrivals("reader", 1));
+  for (int i = 0; i < Scaled(200); i++) {
+    sidecall::Burst burst;
+    PatientContext context;
+    EchoMessage reply;
+    EXPECT_TRUE(stub.async(burst).Echo(&context, EchoMessage(), &reply).Finish().ok());
+  }
+  server().OpenGate("reader");
+  sleeper.join();
+}
+
+TEST_P(PendingTest, LargeBursts) {
+  const TestService::Stub stub = NewStub();
+  for (const size_t size : {500, 5'000, 200'000}) {
+    std::vector<PatientContext> contexts(32);
+    std::vector<EchoMessage> replies(contexts.size());
+    std::vector<sidecall::PendingCall> calls;
+    EchoMessage request;
+    *request.mutable_payload() = RandomPayload(size, 1);
+    {
+      sidecall::Burst burst;
+      for (size_t i = 0; i < contexts.size(); i++) {
+        calls.push_back(stub.async(burst).Echo(&contexts[i], request, &replies[i]));
+      }
+    }
+    for (sidecall::PendingCall& call : calls) EXPECT_TRUE(call.Finish().ok());
+    for (const EchoMessage& reply : replies) EXPECT_TRUE(reply.payload() == request.payload());
+  }
+}
+
 // The server knows of a cancel at once: nobody is in Finish.
 TEST_P(PendingTest, Cancel) {
   const TestService::Stub stub = NewStub();

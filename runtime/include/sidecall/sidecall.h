@@ -2,6 +2,7 @@
 #ifndef SIDECALL_SIDECALL_H_
 #define SIDECALL_SIDECALL_H_
 
+#include "sidecall/burst.h"
 #include "sidecall/channel.h"
 #include "sidecall/channel_state.h"
 #include "sidecall/client_context.h"

@@ -109,28 +109,28 @@ Greeter::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
     ::sidecall::ClientContext* context,
     const ::golden::v1::Request& request,
     ::golden::v1::Reply* reply) const {
-  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::SayHello, context, request, reply);
+  return ::sidecall::internal::StartUnary(channel_, burst_, Greeter_methods_::SayHello, context, request, reply);
 }
 
 ::sidecall::PendingCall Greeter::Stub::Async::Old(
     ::sidecall::ClientContext* context,
     const ::google::protobuf::Empty& request,
     ::golden::v1::ReExported* reply) const {
-  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::Old, context, request, reply);
+  return ::sidecall::internal::StartUnary(channel_, burst_, Greeter_methods_::Old, context, request, reply);
 }
 
 ::sidecall::PendingCall Greeter::Stub::Async::delete_(
     ::sidecall::ClientContext* context,
     const ::golden::v1::Request& request,
     ::golden::v1::Reply* reply) const {
-  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::delete_, context, request, reply);
+  return ::sidecall::internal::StartUnary(channel_, burst_, Greeter_methods_::delete_, context, request, reply);
 }
 
 ::sidecall::PendingCall Greeter::Stub::Async::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine(
     ::sidecall::ClientContext* context,
     const ::golden::v1::Request& request,
     ::golden::v1::Reply* reply) const {
-  return ::sidecall::internal::StartUnary(channel_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, context, request, reply);
+  return ::sidecall::internal::StartUnary(channel_, burst_, Greeter_methods_::AMethodWhoseNameIsSoLongThatItsSignatureDoesNotFitOnOneLine, context, request, reply);
 }
 
 namespace {
@@ -251,7 +251,7 @@ Retired::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(:
     ::sidecall::ClientContext* context,
     const ::golden::v1::Request& request,
     ::golden::v1::Reply* reply) const {
-  return ::sidecall::internal::StartUnary(channel_, Retired_methods_::Get, context, request, reply);
+  return ::sidecall::internal::StartUnary(channel_, burst_, Retired_methods_::Get, context, request, reply);
 }
 
 namespace {

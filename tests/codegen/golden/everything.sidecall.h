@@ -112,10 +112,14 @@ class Greeter final {
 
      private:
       friend class Stub;
-      explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}
+      Async(const ::std::shared_ptr<::sidecall::Channel>& channel, ::sidecall::Burst* burst)
+          : channel_(channel), burst_(burst) {}
       const ::std::shared_ptr<::sidecall::Channel>& channel_;
+      ::sidecall::Burst* burst_;
     };
-    Async async() const { return Async(channel_); }
+    Async async() const { return Async(channel_, nullptr); }
+    // Calls that may leave together (sidecall/burst.h).
+    Async async(::sidecall::Burst& burst) const { return Async(channel_, &burst); }
 
    private:
     ::std::shared_ptr<::sidecall::Channel> channel_;
@@ -224,10 +228,14 @@ class [[deprecated]] Retired final {
 
      private:
       friend class Stub;
-      explicit Async(const ::std::shared_ptr<::sidecall::Channel>& channel) : channel_(channel) {}
+      Async(const ::std::shared_ptr<::sidecall::Channel>& channel, ::sidecall::Burst* burst)
+          : channel_(channel), burst_(burst) {}
       const ::std::shared_ptr<::sidecall::Channel>& channel_;
+      ::sidecall::Burst* burst_;
     };
-    Async async() const { return Async(channel_); }
+    Async async() const { return Async(channel_, nullptr); }
+    // Calls that may leave together (sidecall/burst.h).
+    Async async(::sidecall::Burst& burst) const { return Async(channel_, &burst); }
 
    private:
     ::std::shared_ptr<::sidecall::Channel> channel_;

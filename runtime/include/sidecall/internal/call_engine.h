@@ -68,9 +68,11 @@ class CallEngine {
 
   // Begins one, whose reply comes when it will. Blocks where it must connect first, and while the server
   // takes no more bytes. The context and `reply` must outlive the call; the request need not. A call that
-  // could not begin has ended.
+  // could not begin has ended. `may_wait`: it need not leave before others that follow at once, or
+  // SendWaiting.
   virtual PendingUnary& StartUnary(const Method& method, ClientContext& context, const MessageSource& request,
-                                   google::protobuf::MessageLite& reply) = 0;
+                                   google::protobuf::MessageLite& reply, bool may_wait) = 0;
+  virtual void SendWaiting() = 0;
 
   // Begins a streaming call. `request`: the one message of a client that sends one, else null. `reply`: where
   // the one message of a server that sends one goes, else null. The context and `reply` must outlive the

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "sidecall/burst.h"
 #include "sidecall/channel.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/message.h"
@@ -20,10 +21,13 @@ inline absl::Status CallUnary(const Channel& channel, const Method& method, Clie
   return channel.engine().RunUnary(method, *context, ProtobufSource(request), target);
 }
 
-inline PendingCall StartUnary(const std::shared_ptr<Channel>& channel, const Method& method,
+// `burst`: what the call may leave with, or null.
+inline PendingCall StartUnary(const std::shared_ptr<Channel>& channel, Burst* burst, const Method& method,
                               ClientContext* context, const google::protobuf::MessageLite& request,
                               google::protobuf::MessageLite* reply) {
-  return {channel, channel->engine().StartUnary(method, *context, ProtobufSource(request), *reply)};
+  if (burst != nullptr) burst->Add(channel);
+  return {channel, channel->engine().StartUnary(method, *context, ProtobufSource(request), *reply,
+                                                /*may_wait=*/burst != nullptr)};
 }
 
 template <typename Reply>
