@@ -9,7 +9,7 @@ absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connectio
     absl::Status added = events.Add(wanted.items[i].fd, wanted.items[i].events, TokenOf(id, i));
     if (added.ok()) continue;
     watched_ = wanted;
-    watched_.count = 0;
+    watched_.count = watched_.deaths = 0;
     RemoveFirst(events, i);
     return added;
   }
@@ -18,7 +18,7 @@ absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connectio
 }
 
 void ConnectionWatch::Mute(EventLoop& events) {
-  for (size_t i = 0; i < watched_.count; i++) Want(events, i, 0);
+  for (size_t i = 0; i + watched_.deaths < watched_.count; i++) Want(events, i, 0);
 }
 
 void ConnectionWatch::Update(EventLoop& events, const Connection& connection) {

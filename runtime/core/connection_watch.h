@@ -23,13 +23,17 @@ class ConnectionWatch {
 
   // Adds the descriptors of `connection`; all, or none where that fails. `id` must not be 0.
   absl::Status Add(EventLoop& events, const Connection& connection, uint64_t id);
-  // Has the descriptors of a connection that is polled report nothing but hang-ups, until the next Update:
-  // else a thread that sleeps on `events` is woken by frames that have been read by the time it looks.
+  // Has the descriptors of a connection that is polled report nothing but the peer's end, until the next
+  // Update: else a thread that sleeps on `events` is woken by frames that have been read by the time it
+  // looks.
   void Mute(EventLoop& events);
   // Output that waits for room changes what is waited for: call it before each sleep.
   void Update(EventLoop& events, const Connection& connection);
   // Idempotent.
-  void Remove(EventLoop& events) { RemoveFirst(events, std::exchange(watched_.count, 0)); }
+  void Remove(EventLoop& events) {
+    watched_.deaths = 0;
+    RemoveFirst(events, std::exchange(watched_.count, 0));
+  }
 
  private:
   static constexpr uint64_t kDescriptors = 4;

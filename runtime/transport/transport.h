@@ -12,7 +12,8 @@
 //                                                   [ArmedSleeperIsWoken, EndBehindAFrameIsNotMissed]
 //  6. Arm() returns false where there is something to do already. [ArmSeesWhatIsThere]
 //  7. OnClosed comes exactly once, and last, whoever closed. [ClosedOnceAndLast]
-//  8. The peer's death is noticed without a message. [PeerDeathIsNoticed]
+//  8. The peer's death is noticed without a message. [PeerDeathIsNoticed,
+//  PeerDeathIsNoticedWhoeverHasItsDescriptors]
 //  9. peer() is the kernel's word. [PeerIsTheKernelsWord]
 // 10. A live listener is never displaced, a dead one's remains are taken over. [LiveAddressIsNotStolen]
 //
@@ -77,6 +78,7 @@ struct ConnectionLimits {
 struct WaitDescriptors {
   std::array<pollfd, 3> items{};
   size_t count = 0;
+  size_t deaths = 0;  // of them, the last: ready only once the peer has died
 };
 
 class Connection {

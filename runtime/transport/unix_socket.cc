@@ -1,7 +1,9 @@
 #include "transport/unix_socket.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -14,6 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "transport/clock.h"
 #include "transport/errno_status.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77  // Linux 6.5
+#endif
 
 namespace sidecall {
 namespace {
@@ -120,7 +126,10 @@ class PathLock {
 bool IsLive(const UnixSocketAddress& address) {
   UniqueFd probe = NewSocket(SOCK_NONBLOCK);
   if (!probe.valid()) return true;  // Can't tell: leave it alone.
-  return connect(probe.get(), Generic(address), address.length) == 0 || errno != ECONNREFUSED;
+  if (connect(probe.get(), Generic(address), address.length) != 0) return errno != ECONNREFUSED;
+  // Somebody has the listening socket: who listened, or a child that it left behind.
+  auto peer = UnixPeerIdentity(probe.get());
+  return !peer.ok() || !absl::IsUnavailable(UnixPeerProcess(probe.get(), *peer).status());
 }
 
 absl::Status Bind(int socket, const UnixSocketAddress& address) {
@@ -219,6 +228,30 @@ absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
   }
   if (credentials.pid != 0) peer.pid = credentials.pid;
   return peer;
+}
+
+absl::StatusOr<UniqueFd> UnixPeerProcess(int socket, const PeerIdentity& peer) {
+  if (peer.pid == getpid()) return UniqueFd();
+  const absl::Status dead = absl::UnavailableError(
+      absl::StrCat("the peer (", peer.ToString(), ") has died, and another process holds its socket"));
+  int fd = -1;
+  socklen_t length = sizeof fd;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &length) != 0) {
+    if (errno == EINVAL || errno == ESRCH) return dead;  // Its parent has been told already.
+    if (errno == ENOPROTOOPT && peer.pid.has_value()) {
+      fd = static_cast<int>(syscall(SYS_pidfd_open, *peer.pid, 0));
+      if (fd < 0 && errno == ESRCH) return dead;
+    }
+    if (fd < 0) {
+      absl::Status why = ErrnoStatus(errno, "the peer's pidfd");
+      if (absl::IsResourceExhausted(why)) return why;
+      return UniqueFd();
+    }
+  }
+  UniqueFd process(fd);
+  pollfd item{.fd = fd, .events = POLLIN, .revents = 0};
+  if (poll(&item, 1, 0) > 0) return dead;
+  return process;
 }
 
 UnixSocketListener::UnixSocketListener(UniqueFd socket, std::string path)

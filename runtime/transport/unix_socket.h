@@ -36,8 +36,14 @@ absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int
 // fails.
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
 
-// A listening socket. A path where nobody listens any more is taken over; a live one never is. The destructor
-// removes the path, unless another file has taken its place.
+// The pidfd of the process at the other end, readable when that has died: a child may have inherited its
+// socket, and then no hang-up tells. Not valid where that process is this one, or the kernel does not tell
+// (no pidfds, another pid namespace). UNAVAILABLE where it is dead already; RESOURCE_EXHAUSTED.
+absl::StatusOr<UniqueFd> UnixPeerProcess(int socket, const PeerIdentity& peer);
+
+// A listening socket. A path where nobody listens any more (whoever did is dead, even if its child has the
+// socket) is taken over; a live one never is. The destructor removes the path, unless another file has taken
+// its place.
 class UnixSocketListener {
  public:
   static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Listen(const UnixSocketAddress& address);

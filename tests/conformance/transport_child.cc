@@ -24,6 +24,16 @@ constexpr char kChildFlag[] = "--transport-child";
 constexpr int kReadyFd = 3;
 constexpr int kPatienceMillis = 30'000;
 
+// On SIGUSR1.
+void ForkHeir(int /*signal*/) {
+  const pid_t heir = fork();
+  if (heir == 0) {
+    alarm(kPatienceMillis / 1000);
+    for (;;) pause();
+  }
+  (void)!write(kReadyFd, &heir, sizeof heir);
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "transport child: %s\n", status.ToString().c_str());
   return 1;
@@ -65,6 +75,27 @@ void ChildProcess::Kill() {
   pid_ = -1;
 }
 
+pid_t ChildProcess::Fork() {
+  kill(pid_, SIGUSR1);
+  pollfd item{.fd = ready_.get(), .events = POLLIN, .revents = 0};
+  pid_t heir = -1;
+  const bool told =
+      poll(&item, 1, kPatienceMillis) == 1 && read(ready_.get(), &heir, sizeof heir) == sizeof heir;
+  return told ? heir : -1;
+}
+
+ChildsHeir::ChildsHeir(ChildProcess& child) : pid_((prctl(PR_SET_CHILD_SUBREAPER, 1), child.Fork())) {}
+
+ChildsHeir::~ChildsHeir() {
+  if (pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, 0);
+}
+
+bool ChildsHeir::lives() const {
+  return pid_ > 0 && kill(pid_, 0) == 0 && waitpid(pid_, nullptr, WNOHANG) <= 0;
+}
+
 int ChildProcess::AwaitExit() {
   const UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
   pollfd item{.fd = process.get(), .events = POLLIN, .revents = 0};
@@ -77,6 +108,7 @@ int ChildProcess::AwaitExit() {
 
 int RunAsChild(const std::string& role, const std::string& text, int ready_fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  signal(SIGUSR1, &ForkHeir);
   auto address = Address::Parse(text);
   if (!address.ok()) return Fail(address.status());
   auto transport = FindTransport(*address);

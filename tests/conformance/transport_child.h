@@ -24,6 +24,9 @@ class ChildProcess {
   bool AwaitReady();
   // SIGKILL, and until it is gone.
   void Kill();
+  // It forks a child of its own, which has all of its descriptors, and lives until it is killed. Its pid, or
+  // -1.
+  pid_t Fork();
   // Until it ends by itself; its exit code, or -1.
   int AwaitExit();
   pid_t pid() const { return pid_; }
@@ -31,6 +34,19 @@ class ChildProcess {
  private:
   pid_t pid_ = -1;
   UniqueFd ready_;
+};
+
+// Lives until the end of the scope.
+class ChildsHeir {
+ public:
+  explicit ChildsHeir(ChildProcess& child);
+  ~ChildsHeir();
+  ChildsHeir(const ChildsHeir&) = delete;
+  ChildsHeir& operator=(const ChildsHeir&) = delete;
+  bool lives() const;
+
+ private:
+  const pid_t pid_;
 };
 
 // What main() does where the program is started as a child.

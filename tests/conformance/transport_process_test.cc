@@ -116,6 +116,28 @@ TEST_P(TransportAcrossProcesses, PeerDeathIsNoticedUnderLoad) {
   for (size_t i = 0; i < end_->frames.size(); i++) ASSERT_EQ(end_->frames[i].body, BodyOf(i, 3000));
 }
 
+// Rule 8: a child of the peer has its descriptors, and lives on.
+TEST_P(TransportAcrossProcesses, PeerDeathIsNoticedWhoeverHasItsDescriptors) {
+  for (const bool child_serves : {false, true}) {
+    ASSERT_NO_FATAL_FAILURE(Meet(child_serves));
+    ASSERT_NO_FATAL_FAILURE(EchoOnce(1, 10));
+    const ChildsHeir heir(*child_);
+    ASSERT_TRUE(heir.lives());
+    child_->Kill();
+    ASSERT_TRUE(end_->AwaitClosed());
+    EXPECT_TRUE(absl::IsUnavailable(end_->why)) << end_->why;
+    EXPECT_TRUE(heir.lives());
+    if (!child_serves) {
+      listener_.reset();
+      continue;
+    }
+    EXPECT_TRUE(absl::IsUnavailable(transport().Connect(address_, TestDeadline()).status()));
+    if (transport().scheme() == "unix-abstract") continue;  // The kernel keeps the name for the child.
+    auto taken = transport().Listen(address_);
+    EXPECT_TRUE(taken.ok()) << taken.status();
+  }
+}
+
 // Rule 9.
 TEST_P(TransportAcrossProcesses, PeerIsTheKernelsWord) {
   for (const bool child_serves : {false, true}) {

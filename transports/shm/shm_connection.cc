@@ -16,6 +16,7 @@ constexpr size_t kMaxFrame = (16u << 10) - kRecordHeaderBytes;
 
 // Of what Disarm is told. The bell is never read: it is watched edge-triggered, and every ring is an edge.
 constexpr uint32_t kLifeLineReady = 1u << 1;
+constexpr uint32_t kPeerDied = 1u << 2;
 
 void Ring(int bell) {
   const uint64_t one = 1;
@@ -29,8 +30,10 @@ int InDirection(ShmConnection::Side side) {
 
 }  // namespace
 
-ShmConnection::ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer)
+ShmConnection::ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer,
+                             UniqueFd peer_process)
     : life_line_(std::move(life_line)),
+      peer_process_(std::move(peer_process)),
       segment_(std::move(segment)),
       own_watch_(segment_.watch(InDirection(side))),
       peer_bell_(segment_.bell(1 - InDirection(side))),
@@ -91,7 +94,7 @@ bool ShmConnection::Arm() {
 
 void ShmConnection::Disarm(uint32_t ready) {
   consumer_.Disarm();
-  if ((ready & kLifeLineReady) != 0 && LifeLineHungUp()) Note(kHungUp);
+  if ((ready & kPeerDied) != 0 || ((ready & kLifeLineReady) != 0 && LifeLineHungUp())) Note(kHungUp);
 }
 
 bool ShmConnection::LifeLineHungUp() const {
@@ -105,7 +108,9 @@ WaitDescriptors ShmConnection::wait_descriptors() const {
   WaitDescriptors wait;
   wait.items[0] = {.fd = own_watch_, .events = POLLIN, .revents = 0};
   wait.items[1] = {.fd = life_line_.get(), .events = POLLIN, .revents = 0};
-  wait.count = 2;
+  wait.items[2] = {.fd = peer_process_.get(), .events = POLLIN, .revents = 0};
+  wait.deaths = peer_process_.valid() ? 1 : 0;
+  wait.count = 2 + wait.deaths;
   return wait;
 }
 

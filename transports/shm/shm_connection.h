@@ -15,7 +15,8 @@ namespace sidecall {
 class ShmConnection final : public Connection {
  public:
   enum class Side { kClient, kServer };
-  ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer);
+  // `peer_process`: the pidfd of the process at the life line's other end, or none.
+  ShmConnection(Side side, UniqueFd life_line, Segment segment, PeerIdentity peer, UniqueFd peer_process);
 
   Slot Reserve(size_t size, Lane lane) override;
   void Commit(const Slot& slot, const FrameHeader& header) override {
@@ -37,7 +38,7 @@ class ShmConnection final : public Connection {
   enum Trouble : uint8_t {
     kClosed = 1,    // by this side
     kViolated = 2,  // a record or a position that cannot be
-    kHungUp = 4,    // the life line's end
+    kHungUp = 4,    // the life line's end, or the peer's
     kReported = 8,  // OnClosed has been called
   };
   bool Has(uint8_t trouble) const { return (trouble_.load(std::memory_order_acquire) & trouble) != 0; }
@@ -50,6 +51,7 @@ class ShmConnection final : public Connection {
   bool LifeLineHungUp() const;
 
   const UniqueFd life_line_;
+  const UniqueFd peer_process_;
   const Segment segment_;
   const int own_watch_;
   const int peer_bell_;

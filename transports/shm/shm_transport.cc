@@ -21,12 +21,14 @@ class ShmListener final : public Listener {
     if (!fd->valid()) return nullptr;
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
+    auto process = UnixPeerProcess(fd->get(), *peer);
+    if (!process.ok()) return process.status();
     auto segment = Segment::Create(ring_bytes_);
     if (!segment.ok()) return segment.status();
     absl::Status sent = segment->SendTo(fd->get());
     if (!sent.ok()) return sent;
     return std::make_unique<ShmConnection>(ShmConnection::Side::kServer, *std::move(fd), *std::move(segment),
-                                           *std::move(peer));
+                                           *std::move(peer), *std::move(process));
   }
   int descriptor() const override { return socket_->descriptor(); }
 
@@ -49,10 +51,12 @@ class ShmTransport final : public Transport {
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
+    auto process = UnixPeerProcess(fd->get(), *peer);
+    if (!process.ok()) return process.status();
     auto segment = Segment::ReceiveFrom(fd->get(), deadline_nanos);
     if (!segment.ok()) return segment.status();
     return std::make_unique<ShmConnection>(ShmConnection::Side::kClient, *std::move(fd), *std::move(segment),
-                                           *std::move(peer));
+                                           *std::move(peer), *std::move(process));
   }
 
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {

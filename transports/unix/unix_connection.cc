@@ -25,10 +25,13 @@ constexpr size_t kMaxQueued = 4u << 20;
 constexpr int kSocketBuffer = 4 << 20;
 constexpr size_t kPage = 4096;
 
+// Of what Disarm is told.
+constexpr uint32_t kPeerDied = 1u << 1;
+
 }  // namespace
 
-UnixConnection::UnixConnection(UniqueFd socket, PeerIdentity peer)
-    : socket_(std::move(socket)), peer_(std::move(peer)) {
+UnixConnection::UnixConnection(UniqueFd socket, PeerIdentity peer, UniqueFd peer_process)
+    : socket_(std::move(socket)), peer_(std::move(peer)), peer_process_(std::move(peer_process)) {
   // The kernel caps them at net.core.[rw]mem_max; every bit is fewer wake-ups for large messages.
   setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
   setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
@@ -190,9 +193,13 @@ bool UnixConnection::ReceiveMore(FrameSink& sink) {
     end_ += static_cast<size_t>(received);
     return true;
   }
-  if (received < 0 && errno == EAGAIN) return false;
+  if (received < 0 && errno == EAGAIN && !peer_died_) return false;
   absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
-  if (received < 0 && errno != ECONNRESET) why = ErrnoStatus(errno, "recv");
+  if (received < 0 && errno == EAGAIN) {
+    shutdown(socket_.get(), SHUT_RDWR);  // Whoever has inherited its end is no peer of ours.
+  } else if (received < 0 && errno != ECONNRESET) {
+    why = ErrnoStatus(errno, "recv");
+  }
   if (const int error = send_error_.load(std::memory_order_acquire); error != 0)
     why = ErrnoStatus(error, "send");
   ReportClosed(sink, closed_.load(std::memory_order_acquire) ? absl::OkStatus() : why);
@@ -221,13 +228,16 @@ bool UnixConnection::Arm() {
 
 void UnixConnection::Disarm(uint32_t ready) {
   if (ready != 0) maybe_readable_ = true;
+  if ((ready & kPeerDied) != 0) peer_died_ = true;
 }
 
 WaitDescriptors UnixConnection::wait_descriptors() const {
   WaitDescriptors wait;
   const short out = output_left_.load(std::memory_order_acquire) ? POLLOUT : 0;
   wait.items[0] = {.fd = socket_.get(), .events = static_cast<short>(POLLIN | out), .revents = 0};
-  wait.count = 1;
+  wait.items[1] = {.fd = peer_process_.get(), .events = POLLIN, .revents = 0};
+  wait.deaths = peer_process_.valid() ? 1 : 0;
+  wait.count = 1 + wait.deaths;
   return wait;
 }
 

@@ -13,8 +13,8 @@ namespace sidecall {
 
 class UnixConnection final : public Connection {
  public:
-  // Takes a connected, non-blocking socket.
-  UnixConnection(UniqueFd socket, PeerIdentity peer);
+  // Takes a connected, non-blocking socket, and the pidfd of the process at its other end, or none.
+  UnixConnection(UniqueFd socket, PeerIdentity peer, UniqueFd peer_process);
 
   Slot Reserve(size_t size, Lane lane) override;
   void Commit(const Slot& slot, const FrameHeader& header) override;
@@ -52,6 +52,7 @@ class UnixConnection final : public Connection {
 
   UniqueFd socket_;
   PeerIdentity peer_;
+  UniqueFd peer_process_;
   std::atomic<bool> closed_{false};
 
   // The sender's.
@@ -69,6 +70,7 @@ class UnixConnection final : public Connection {
   size_t begin_ = 0;  // first byte not yet fed
   size_t end_ = 0;    // past the last byte received
   bool maybe_readable_ = true;
+  bool peer_died_ = false;
   bool reported_closed_ = false;
 };
 

@@ -19,7 +19,9 @@ class UnixListener final : public Listener {
     if (!fd->valid()) return nullptr;
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
-    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer));
+    auto process = UnixPeerProcess(fd->get(), *peer);
+    if (!process.ok()) return process.status();
+    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer), *std::move(process));
   }
   int descriptor() const override { return socket_->descriptor(); }
 
@@ -43,7 +45,9 @@ class UnixTransport final : public Transport {
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
-    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer));
+    auto process = UnixPeerProcess(fd->get(), *peer);
+    if (!process.ok()) return process.status();
+    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer), *std::move(process));
   }
 
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
