@@ -127,9 +127,4 @@ int RunClientRole(const std::vector<std::string>& arguments, LineSocket& test) {
   return 0;
 }
 
-int RunChildRole(const std::vector<std::string>& arguments, LineSocket& test) {
-  if (arguments.at(0) == "serve") return RunServerRole(arguments, test);
-  return RunClientRole(arguments, test);
-}
-
 }  // namespace conformance

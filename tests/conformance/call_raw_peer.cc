@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include "call_patience.h"
@@ -17,14 +18,21 @@ using sidecall::FrameFlags;
 using sidecall::FrameHeader;
 using sidecall::FrameType;
 
-RawPeer::RawPeer(const std::string& path) : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawPeer::RawPeer(const std::string& path, bool abstract)
+    : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_un where{};
   where.sun_family = AF_UNIX;
-  path.copy(where.sun_path, sizeof where.sun_path - 1);
+  auto length = static_cast<socklen_t>(sizeof where);
+  if (abstract) {
+    path.copy(where.sun_path + 1, sizeof where.sun_path - 1);
+    length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + path.size());
+  } else {
+    path.copy(where.sun_path, sizeof where.sun_path - 1);
+  }
   timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
   setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 0;
+  connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&where), length) == 0;
 }
 
 RawPeer::~RawPeer() {

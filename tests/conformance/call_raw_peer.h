@@ -18,8 +18,8 @@ class RawPeer {
     std::string body;
   };
 
-  // Connects to the socket `path`.
-  explicit RawPeer(const std::string& path);
+  // Connects to the socket `path`, or to that name in the abstract namespace.
+  explicit RawPeer(const std::string& path, bool abstract = false);
   ~RawPeer();
   RawPeer(const RawPeer&) = delete;
   RawPeer& operator=(const RawPeer&) = delete;

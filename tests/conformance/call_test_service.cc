@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -17,6 +19,34 @@ namespace conformance {
 using sidecall::ServerContext;
 
 namespace {
+
+// Handlers of this process, of whichever server.
+struct HandlerTally {
+  std::mutex mutex;
+  uint64_t entered = 0;
+  uint64_t left = 0;
+  uint64_t most_at_once = 0;
+};
+HandlerTally& Tally() {
+  static auto* tally = new HandlerTally;
+  return *tally;
+}
+
+// Lives for as long as a handler runs.
+class Inside {
+ public:
+  Inside() {
+    const std::lock_guard lock(Tally().mutex);
+    Tally().entered++;
+    Tally().most_at_once = std::max(Tally().most_at_once, Tally().entered - Tally().left);
+  }
+  ~Inside() {
+    const std::lock_guard lock(Tally().mutex);
+    Tally().left++;
+  }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
 
 // What the client's metadata has a stream do.
 struct StreamScript {
@@ -69,15 +99,18 @@ TestServiceImpl::TestServiceImpl(const std::string& own_address, Gates& gates)
     : gates_(gates), self_(sidecall::CreateChannel(own_address)) {}
 
 absl::Status TestServiceImpl::Empty(ServerContext*, const EmptyMessage*, EmptyMessage*) {
+  const Inside inside;
   return absl::OkStatus();
 }
 
 absl::Status TestServiceImpl::Echo(ServerContext*, const EchoMessage* request, EchoMessage* reply) {
+  const Inside inside;
   *reply = *request;
   return absl::OkStatus();
 }
 
 absl::Status TestServiceImpl::Fail(ServerContext* context, const FailRequest* request, EchoMessage* reply) {
+  const Inside inside;
   for (const auto& [key, value] : context->client_metadata()) context->AddTrailingMetadata(key, value);
   reply->set_payload("a reply that must not arrive beside an error");
   const auto code = static_cast<absl::StatusCode>(request->code());
@@ -87,6 +120,7 @@ absl::Status TestServiceImpl::Fail(ServerContext* context, const FailRequest* re
 
 absl::Status TestServiceImpl::EchoMetadata(ServerContext* context, const FailRequest* request,
                                            MetadataReply* reply) {
+  const Inside inside;
   for (const auto& [key, value] : context->client_metadata()) {
     MetadataReply::Entry* entry = reply->add_seen();
     entry->set_key(key);
@@ -101,6 +135,7 @@ absl::Status TestServiceImpl::EchoMetadata(ServerContext* context, const FailReq
 }
 
 absl::Status TestServiceImpl::Sleep(ServerContext* context, const SleepRequest* request, EchoMessage*) {
+  const Inside inside;
   const StreamScript script = StreamScript::Of(*context);
   script.CancelAfter(0, *context);
   if (gates_.Pass(request->gate(), *context)) return absl::OkStatus();
@@ -109,6 +144,7 @@ absl::Status TestServiceImpl::Sleep(ServerContext* context, const SleepRequest* 
 
 absl::Status TestServiceImpl::PeerIdentity(ServerContext* context, const EmptyMessage*,
                                            IdentityReply* reply) {
+  const Inside inside;
   const sidecall::PeerIdentity& peer = context->peer();
   reply->set_uid(peer.uid.has_value() ? int64_t{*peer.uid} : -1);
   reply->set_gid(peer.gid.has_value() ? int64_t{*peer.gid} : -1);
@@ -117,6 +153,7 @@ absl::Status TestServiceImpl::PeerIdentity(ServerContext* context, const EmptyMe
 }
 
 absl::Status TestServiceImpl::CallSelf(ServerContext*, const CallSelfRequest* request, EchoMessage* reply) {
+  const Inside inside;
   PatientContext context;
   if (request->depth() > 0) {
     CallSelfRequest next;
@@ -131,17 +168,20 @@ absl::Status TestServiceImpl::CallSelf(ServerContext*, const CallSelfRequest* re
 
 absl::Status TestServiceImpl::ForwardToNobody(ServerContext*, const EmptyMessage* request,
                                               EmptyMessage* reply) {
+  const Inside inside;
   const TestService::Stub nobody(sidecall::CreateChannel("inproc:nobody listens here"));
   PatientContext context;
   return nobody.Empty(&context, *request, reply);
 }
 
 absl::Status TestServiceImpl::Throw(ServerContext*, const ThrowRequest* request, EmptyMessage*) {
+  const Inside inside;
   if (request->standard()) throw std::runtime_error(request->what());
   throw 42;
 }
 
 absl::Status TestServiceImpl::TakeLarge(ServerContext*, const EchoMessage* request, LargeReply* reply) {
+  const Inside inside;
   reply->set_size(request->payload().size());
   reply->set_checksum(Checksum(request->payload()));
   return absl::OkStatus();
@@ -149,6 +189,7 @@ absl::Status TestServiceImpl::TakeLarge(ServerContext*, const EchoMessage* reque
 
 absl::Status TestServiceImpl::ReturnLarge(ServerContext* context, const LargeRequest* request,
                                           EchoMessage* reply) {
+  const Inside inside;
   if (request->initial_metadata()) context->AddInitialMetadata("initial", "there");
   if (request->trailing_metadata()) context->AddTrailingMetadata("trailing", "there");
   *reply->mutable_payload() = RandomPayload(request->size(), request->seed());
@@ -156,6 +197,7 @@ absl::Status TestServiceImpl::ReturnLarge(ServerContext* context, const LargeReq
 }
 
 absl::Status TestServiceImpl::WhoServes(ServerContext*, const EmptyMessage*, WhoReply* reply) {
+  const Inside inside;
   reply->set_pid(getpid());
   reply->set_thread(gettid());
   return absl::OkStatus();
@@ -163,6 +205,7 @@ absl::Status TestServiceImpl::WhoServes(ServerContext*, const EmptyMessage*, Who
 
 absl::Status TestServiceImpl::TellDeadline(ServerContext* context, const EmptyMessage*,
                                            DeadlineReply* reply) {
+  const Inside inside;
   reply->set_has_deadline(context->deadline() != absl::InfiniteFuture());
   if (reply->has_deadline()) {
     reply->set_left_nanos(absl::ToInt64Nanoseconds(context->deadline() - absl::Now()));
@@ -173,6 +216,7 @@ absl::Status TestServiceImpl::TellDeadline(ServerContext* context, const EmptyMe
 absl::Status TestServiceImpl::ClientStream(ServerContext* context,
                                            sidecall::ServerReader<EchoMessage>* reader,
                                            StreamSummary* reply) {
+  const Inside inside;
   const StreamScript script = StreamScript::Of(*context);
   if (script.metadata_first) reader->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
@@ -190,6 +234,7 @@ absl::Status TestServiceImpl::ClientStream(ServerContext* context,
 
 absl::Status TestServiceImpl::ServerStream(ServerContext* context, const StreamRequest* request,
                                            sidecall::ServerWriter<EchoMessage>* writer) {
+  const Inside inside;
   const StreamScript script = StreamScript::Of(*context);
   if (script.metadata_first) writer->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
@@ -219,6 +264,7 @@ absl::Status TestServiceImpl::ServerStream(ServerContext* context, const StreamR
 
 absl::Status TestServiceImpl::BidirectionalStream(
     ServerContext* context, sidecall::ServerReaderWriter<EchoMessage, EchoMessage>* stream) {
+  const Inside inside;
   const StreamScript script = StreamScript::Of(*context);
   if (script.metadata_first) stream->SendInitialMetadata();
   if (!script.gate.empty() && !gates_.Pass(script.gate, *context)) return absl::CancelledError("at the gate");
@@ -239,6 +285,7 @@ absl::Status TestServiceImpl::Progress(ServerContext*, const StreamRequest* requ
 
 absl::Status TestServiceImpl::SleepNested(ServerContext* context, const SleepRequest* request,
                                           EchoMessage* reply) {
+  const Inside inside;
   const auto nested = sidecall::ClientContext::FromServerContext(*context);
   return self_.Sleep(nested.get(), *request, reply);
 }
@@ -267,6 +314,14 @@ absl::Status TestServiceImpl::Trace(ServerContext* context, const TraceRequest* 
 
 absl::Status TestServiceImpl::SetTraceHook(ServerContext*, const TraceHookRequest* request, EmptyMessage*) {
   sidecall::SetTraceHook(request->on() ? &RecordingHook::OfProcess() : nullptr);
+  return absl::OkStatus();
+}
+
+absl::Status TestServiceImpl::Handlers(ServerContext*, const EmptyMessage*, HandlersReply* reply) {
+  const std::lock_guard lock(Tally().mutex);
+  reply->set_entered(Tally().entered);
+  reply->set_left(Tally().left);
+  reply->set_most_at_once(Tally().most_at_once);
   return absl::OkStatus();
 }
 

@@ -56,6 +56,7 @@ class TestServiceImpl final : public TestService::Service {
                      TraceReply* reply) override;
   absl::Status SetTraceHook(sidecall::ServerContext*, const TraceHookRequest* request,
                             EmptyMessage*) override;
+  absl::Status Handlers(sidecall::ServerContext*, const EmptyMessage*, HandlersReply* reply) override;
 
  private:
   Gates& gates_;

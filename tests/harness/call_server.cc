@@ -29,6 +29,7 @@ class RemoteServer final : public ServerUnderTest {
   bool AwaitCancels(const std::string& gate, int count) override {
     return child_->Ask(absl::StrCat("cancels ", gate, " ", count)) == kYes;
   }
+  std::string Ask(const std::string& line) override { return child_->Ask(line); }
   void Kill() override { child_->Kill(); }
   void BeginShutdown(absl::Duration grace) override {
     child_->Ask(absl::StrCat("shutdown ", absl::ToInt64Milliseconds(grace)));
@@ -88,21 +89,31 @@ absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
   return LocalServer::Start(addresses, options);
 }
 
-int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test) {
+int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test, MoreVerbs more) {
   sidecall::ServerOptions options;
   options.max_receive_message_bytes = std::stoull(arguments.at(1));
   options.max_calls_per_connection = std::stoull(arguments.at(2));
   options.max_handler_threads = std::stoull(arguments.at(3));
   options.max_calls = std::stoull(arguments.at(4));
   options.max_connection_bytes = std::stoull(arguments.at(5));
-  auto server = LocalServer::Start({arguments.begin() + 6, arguments.end()}, options);
+  const std::vector<std::string> addresses(arguments.begin() + 6, arguments.end());
+  auto server = LocalServer::Start(addresses, options);
   if (!server.ok()) {
     test.Send(server.status().ToString());
     return 1;
   }
   test.Send(kReady);
-  for (std::string line = test.Receive(); !line.empty(); line = test.Receive())
-    test.Send(Obey(**server, line));
+  for (std::string line = test.Receive(); !line.empty(); line = test.Receive()) {
+    if (line == "restart") {
+      server->reset();
+      server = LocalServer::Start(addresses, options);
+      test.Send(server.ok() ? kYes : server.status().ToString());
+      if (!server.ok()) return 1;
+      continue;
+    }
+    const std::string answer = more != nullptr ? more(line) : "";
+    test.Send(answer.empty() ? Obey(**server, line) : answer);
+  }
   return 0;
 }
 

@@ -31,6 +31,10 @@ class ServerUnderTest {
   virtual bool AwaitArrivals(const std::string& gate, int count) = 0;
   virtual bool AwaitCancels(const std::string& gate, int count) = 0;
 
+  // -- Whatever else its role understands -------------------------------------------------------------------
+  // Sends a line, and gives the answer. "" where the server is in this process.
+  virtual std::string Ask(const std::string& /*line*/) { return ""; }
+
   // -- Its end ----------------------------------------------------------------------------------------------
   // SIGKILL. REQUIRES: it is in another process.
   virtual void Kill() = 0;
@@ -40,8 +44,10 @@ class ServerUnderTest {
   virtual bool AwaitShutdown() = 0;
 };
 
+// Answers a line that the role itself does not understand. "": nor does this.
+using MoreVerbs = std::string (*)(const std::string& line);
 // The role of a server in another process.
-int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test);
+int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test, MoreVerbs more = nullptr);
 
 }  // namespace conformance
 

@@ -1,0 +1,25 @@
+// fault_matrix: every row of the fault matrix over every transport, and the table of what came of it.
+#include <gtest/gtest.h>
+
+#include "fault_roles.h"
+#include "fault_table.h"
+#include "tests/conformance/call_client_role.h"
+#include "tests/conformance/call_server.h"
+
+namespace conformance {
+
+int RunChildRole(const std::vector<std::string>& arguments, LineSocket& test) {
+  if (arguments.at(0) == "serve") {
+    fault::PrepareServer();
+    return RunServerRole(arguments, test, fault::Obey);
+  }
+  if (fault::IsFaultRole(arguments.at(0))) return fault::RunFaultRole(arguments, test);
+  return RunClientRole(arguments, test);
+}
+
+}  // namespace conformance
+
+int main(int argc, char** argv) {
+  testing::UnitTest::GetInstance()->listeners().Append(new fault::FaultTable);
+  return conformance::TestOrChildMain(argc, argv);
+}

@@ -1,0 +1,133 @@
+#include "fault_roles.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <limits>
+#include <memory>
+#include <sstream>
+
+#include "fault_fixture.h"
+#include "frame_peer.h"
+#include "handshake_steps.h"
+#include "process_figures.h"
+
+namespace fault {
+namespace {
+
+using conformance::LineSocket;
+
+// What `ls` finds in /proc/self/fd.
+std::string InheritedDescriptors() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return "no pipe";
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  std::string program = "ls";
+  std::string directory = "/proc/self/fd";
+  std::array<char*, 3> arguments = {program.data(), directory.data(), nullptr};
+  pid_t pid = 0;
+  const int error = posix_spawnp(&pid, "ls", &actions, nullptr, arguments.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  std::string said = error != 0 ? "no ls" : "";
+  char bytes[512];
+  for (ssize_t size = 0; (size = read(ends[0], bytes, sizeof bytes)) > 0;) said.append(bytes, bytes + size);
+  close(ends[0]);
+  if (error == 0) waitpid(pid, nullptr, 0);
+  for (char& byte : said) byte = byte == '\n' ? ' ' : byte;
+  return said;
+}
+
+std::string& InheritedBefore() {
+  static std::string before;
+  return before;
+}
+
+// A child that has all that this process has, and outlives it, until it is killed, or gives up.
+pid_t ForkHeir() {
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  alarm(static_cast<unsigned>(2 * kPatience.count()));
+  for (;;) pause();
+}
+
+int Hog(const std::string& address, LineSocket& test) {
+  sidecall::Hello hello = Greeting();
+  hello.initial_window = std::numeric_limits<int32_t>::max();
+  FramePeer peer(address);
+  if (!peer.SayHello(hello)) return 1;
+  conformance::StreamRequest request;
+  request.set_count(1'000'000);
+  request.set_size(1000);
+  request.set_name("hog");
+  peer.Send(StartFrame(1 << 16, kServerStream, request.SerializeAsString()));
+  test.Send("there");
+  test.Receive();
+  return 0;
+}
+
+int Inherit(const std::string& address, const std::string& gate, LineSocket& test) {
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  if (!conformance::Echoes(stub, 1)) return 1;
+  test.Send(std::to_string(ForkHeir()));
+  return conformance::CallSleep(stub, gate).ok() ? 0 : 1;
+}
+
+}  // namespace
+
+void LetSignalsInterrupt() {
+  struct sigaction action {};
+  action.sa_handler = [](int) {};
+  action.sa_flags = 0;  // No SA_RESTART.
+  sigaction(SIGUSR1, &action, nullptr);
+}
+
+void PrepareServer() {
+  LetSignalsInterrupt();
+  InheritedBefore() = InheritedDescriptors();
+}
+
+std::string Obey(const std::string& line) {
+  std::istringstream words(line);
+  std::string verb;
+  words >> verb;
+  if (verb == "inherited") {
+    const std::string now = InheritedDescriptors();
+    return now == InheritedBefore() ? "the same" : InheritedBefore() + " before, " + now + " now";
+  }
+  if (verb == "fork") return std::to_string(ForkHeir());
+  if (verb == "limit-memory") {
+    uint64_t more = 0;
+    words >> more;
+    rlimit limit{};
+    limit.rlim_cur = limit.rlim_max = MemoryOf(getpid(), "VmSize") + more;
+    return setrlimit(RLIMIT_AS, &limit) == 0 ? "yes" : "no";
+  }
+  if (verb == "jump") {
+    long seconds = 0;
+    words >> seconds;
+    JumpWallClock(seconds);
+    return "yes";
+  }
+  return "";
+}
+
+bool IsFaultRole(const std::string& role) {
+  return role == "handshake" || role == "hog" || role == "inherit";
+}
+
+int RunFaultRole(const std::vector<std::string>& arguments, LineSocket& test) {
+  const std::string& role = arguments.at(0);
+  if (role == "hog") return Hog(arguments.at(1), test);
+  if (role == "inherit") return Inherit(arguments.at(1), arguments.at(2), test);
+  return TakeHandshakeStep(arguments.at(1), arguments.at(2), test) ? 0 : 1;
+}
+
+}  // namespace fault
