@@ -13,6 +13,8 @@ namespace sidecall {
 namespace {
 
 constexpr size_t kPage = 4096;
+// Pieces of one frame that bring nothing: one may end it, more are a flood.
+constexpr uint32_t kMaxEmptyPieces = 1024;
 // One Poll copies out at most this much before what it passed on is dealt with.
 constexpr size_t kCopiesBytes = 64u << 10;
 // Memory of large frames that is kept for the next: their pages are dear to fault in again.
@@ -148,6 +150,10 @@ absl::Status FrameReader::AddPiece(Assembly& assembly, const char* bytes, size_t
   if (assembly.bytes != nullptr) {
     char* to = assembly.bytes + assembly.received;
     shared ? CopyShared(to, bytes, size) : static_cast<void>(std::memcpy(to, bytes, size));
+  }
+  if (size == 0 && ++assembly.empty_pieces > kMaxEmptyPieces) {
+    return absl::ResourceExhaustedError(absl::StrCat("stream ", assembly.header.stream, ": more than ",
+                                                     kMaxEmptyPieces, " empty pieces of a frame"));
   }
   assembly.received += size;
   return absl::OkStatus();

@@ -71,6 +71,7 @@ class FrameReader final : private FrameSink {
     char* bytes = nullptr;  // null where the frame is too large, and skipped
     uint64_t size = 0;
     uint64_t received = 0;
+    uint32_t empty_pieces = 0;
   };
 
   bool OnFrame(const FrameHeader& header, const FrameBody& body) override;

@@ -204,16 +204,14 @@ absl::Status ServerSession::OnWholeFrame(const FrameHeader& header, std::string_
       return Start(header, body);
     case FrameType::kMessage:
       return TakeMessage(header, body);
-    case FrameType::kWindow: {
-      FrameStream* stream = StreamOf(header.stream);
-      return stream != nullptr ? stream->OnWindow(header.argument) : absl::OkStatus();
-    }
+    case FrameType::kWindow:
+      return TakeWindow(header);
     case FrameType::kCancel:
       TakeCancel(header.stream);
-      return absl::OkStatus();
+      return ChargeFlood();
     case FrameType::kPing:
       SendControl(FrameType::kPong, 0, header.argument);
-      return absl::OkStatus();
+      return ChargeFlood();
     default:
       return absl::DataLossError(absl::StrCat("the client sent a frame of type ",
                                               static_cast<int>(header.type), " that has no place here"));
@@ -234,7 +232,12 @@ FrameStream* ServerSession::StreamOf(uint32_t stream) const {
 
 absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_view body) {
   FrameStream* stream = StreamOf(header.stream);
-  if (stream == nullptr) return absl::OkStatus();  // It crossed the stream's end.
+  if (stream == nullptr) return ChargeFlood();  // It crossed the stream's end.
+  const bool says_something = header.has(FrameFlags::kMessage) || header.has(FrameFlags::kHalfClose);
+  if (body.empty() && (!says_something || header.has(FrameFlags::kSeveral))) [[unlikely]] {
+    absl::Status charged = ChargeFlood();
+    if (!charged.ok()) return charged;
+  }
   if (!HasMemoryFor(body.size())) [[unlikely]] {
     stream->Break(NoMemory());
     return absl::OkStatus();
@@ -244,6 +247,15 @@ absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_v
   if (!absl::IsResourceExhausted(taken)) return taken;
   stream->Break(TooLarge(body.size()));
   return absl::OkStatus();
+}
+
+absl::Status ServerSession::TakeWindow(const FrameHeader& header) {
+  FrameStream* stream = StreamOf(header.stream);
+  if (stream == nullptr || header.argument < FloodBudget::kSmallWindow) {
+    absl::Status charged = ChargeFlood();
+    if (!charged.ok() || stream == nullptr) return charged;
+  }
+  return stream->OnWindow(header.argument);
 }
 
 void ServerSession::TakeCancel(uint32_t stream) {
@@ -339,6 +351,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   }
   started_++;
   call.ObserveStart();
+  flood_budget_.Earn();
   runnable_->push_back(&call);
   return absl::OkStatus();
 }
@@ -412,7 +425,11 @@ absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header, uin
   }
   if (header.type == FrameType::kMessage) {
     FrameStream* stream = StreamOf(header.stream);
-    if (stream == nullptr) return false;  // It crossed the stream's end.
+    if (stream == nullptr) {  // It crossed the stream's end.
+      absl::Status charged = ChargeFlood();
+      if (!charged.ok()) return charged;
+      return false;
+    }
     absl::Status begins = stream->CheckMessageBegins();
     if (!begins.ok()) return begins;
     if (!fits) stream->Break(NoMemory());

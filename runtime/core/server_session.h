@@ -12,6 +12,7 @@
 
 #include "core/cancel_notifier.h"
 #include "core/dispatcher.h"
+#include "core/flood_budget.h"
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
@@ -106,6 +107,9 @@ class ServerSession final : private WholeFrameSink {
   absl::Status FindMethod(const FrameHeader& header, std::string_view& body, const Dispatcher::Entry*& entry,
                           bool& announce);
   absl::Status TakeMessage(const FrameHeader& header, std::string_view body);
+  absl::Status TakeWindow(const FrameHeader& header);
+  // A frame without progress is charged to the connection.
+  absl::Status ChargeFlood() { return flood_budget_.Spend() ? absl::OkStatus() : FloodBudget::Exceeded(); }
   void TakeCancel(uint32_t stream);
   // The open call of that stream; null where it has ended, or has not begun.
   FrameServerCall* CallOf(uint32_t stream) const;
@@ -139,6 +143,7 @@ class ServerSession final : private WholeFrameSink {
   bool greeted_ = false;
   bool closed_ = false;
   bool going_away_ = false;
+  FloodBudget flood_budget_;
   uint64_t starts_ = 0;   // START frames that came, ever
   uint64_t started_ = 0;  // of them, not refused
   // At least the bytes that streams hold unread: counted anew where it comes to too many.

@@ -287,9 +287,9 @@ TEST_P(FramesTest, ClientThatNeverReads) {
   const std::string ping = FrameOf(FrameType::kPing, 0, 0, "");
   std::string pings;
   for (int i = 0; i < 1000; i++) pings += ping;
-  for (int i = 0; i < 300; i++) pinging.SendBytes(pings);
+  for (int i = 0; i < 15; i++) pinging.SendBytes(pings);
   EXPECT_TRUE(Echoes(*stub_, 1));
-  EXPECT_TRUE(pinging.ReceiveFrame().has_value()) << "it is no violation yet";
+  EXPECT_TRUE(pinging.ReceiveFrame().has_value()) << "it is no flood yet";
 
   RawPeer calling(path());
   ASSERT_TRUE(calling.SayHello());
