@@ -85,6 +85,10 @@ bool RawPeer::SendBytes(std::string_view bytes) const {
   return true;
 }
 
+void RawPeer::EndSending() const {
+  shutdown(fd_, SHUT_WR);
+}
+
 void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {
   SendBytes(Bytes(header, body));
 }

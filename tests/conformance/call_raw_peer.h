@@ -29,6 +29,8 @@ class RawPeer {
   bool SayHello(const sidecall::Hello& hello = Greeting());
   // False where the server hung up.
   bool SendBytes(std::string_view bytes) const;
+  // The server reads the end behind what was sent.
+  void EndSending() const;
   // The header's length is set.
   void SendFrame(sidecall::FrameHeader header, std::string_view body) const;
   // The next frame; nothing where the server has hung up, or is silent for kPatience.

@@ -57,7 +57,9 @@ class FaultTest : public testing::TestWithParam<Setup> {
   // A new server at the same address, in a new process, after the death of the one before: the base line is
   // its own.
   void BeginAnew();
-  // The same process serves anew. `grace`: that of the shutdown before.
+  // It is dead, and waited for.
+  void ForgetServer() { server_.reset(); }
+  // The same process serves anew.
   void RestartServer();
 
   conformance::ServerUnderTest& server() { return *server_; }
@@ -85,6 +87,7 @@ class FaultTest : public testing::TestWithParam<Setup> {
                     absl::Duration timeout = absl::FromChrono(kPatience));
   absl::Status Sleep(const TestService::Stub& stub, const std::string& gate,
                      absl::Duration timeout = absl::FromChrono(kPatience));
+  uint64_t calls_begun() const { return begun_.load(); }
   // Within a second, on the connection that was there.
   testing::AssertionResult GoodCall();
   // What the server says of its handlers; those of the row, which Begin has seen none of.

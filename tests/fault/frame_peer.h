@@ -67,6 +67,8 @@ class FramePeer {
   bool SendNow(const Frame& frame);
   // The next frame of `type`, or of any; nothing where the server hung up.
   std::optional<Frame> Next(std::optional<FrameType> type = std::nullopt);
+  // The server has hung up, and this was seen.
+  bool closed() const { return end_->closed > 0; }
   // Waits for the server to hang up.
   bool HangsUp() { return connected() && end_->AwaitClosed(); }
   // A call by hand works.
