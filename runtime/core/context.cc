@@ -222,6 +222,10 @@ uint32_t Method::AssignId() const {
   return id_.compare_exchange_strong(expected, fresh, std::memory_order_relaxed) ? fresh : expected;
 }
 
+absl::Status StatusOfNoMemory() {
+  return absl::ResourceExhaustedError("the server has no memory for this call. Try later, or send less");
+}
+
 absl::Status StatusFromException(const char* what) {
   return absl::UnknownError(absl::StrCat("the handler threw: ", what));
 }

@@ -25,7 +25,11 @@ constexpr size_t kMaxSpareBytes = (2u << 20) + (64u << 10);
 
 char* FrameReader::Buffer::Get(size_t size) {
   if (bytes_ == nullptr || capacity_ < size) {
-    memory_ = std::make_unique_for_overwrite<char[]>(size + 2 * kPage);
+    memory_.reset(new (std::nothrow) char[size + 2 * kPage]);
+    if (memory_ == nullptr) {
+      capacity_ = 0;
+      return bytes_ = nullptr;
+    }
     const auto address = reinterpret_cast<uintptr_t>(memory_.get());
     bytes_ = memory_.get() + (kPage - address % kPage) % kPage + kPage / 2;
     capacity_ = size;
@@ -94,6 +98,7 @@ std::string_view FrameReader::CopyOut(const FrameBody& body) {
     // A transport with larger shared frames than ours of today.
     finished_.push_back(TakeBuffer());
     char* bytes = finished_.back().Get(body.size);
+    if (bytes == nullptr) throw std::bad_alloc();
     CopyShared(bytes, body.bytes, body.size);
     return {bytes, body.size};
   }
@@ -127,7 +132,11 @@ absl::Status FrameReader::BeginAssembly(const FrameHeader& header, const FrameBo
   } else if (*wanted) {
     assembly.buffer = TakeBuffer();
     assembly.bytes = assembly.buffer.Get(size);
-    assembling_bytes_ += size;
+    if (assembly.bytes != nullptr) {
+      assembling_bytes_ += size;
+    } else {
+      sink_.OnTooLarge(assembly.header, size);
+    }
   }
   return AddPiece(assembly, body.bytes + sizeof size, body.size - sizeof size, body.shared);
 }

@@ -26,7 +26,8 @@ class WholeFrameSink {
   virtual absl::StatusOr<bool> OnSplitBegins(const FrameHeader& /*header*/, uint64_t /*size*/) {
     return true;
   }
-  // A frame was larger than the limit, and is skipped. `header` is that of its first piece.
+  // A frame was larger than the limit, or than the memory there is, and is skipped. `header` is that of its
+  // first piece.
   virtual void OnTooLarge(const FrameHeader& header, uint64_t size) = 0;
   virtual void OnClosed(const absl::Status& why) = 0;
 
@@ -54,7 +55,7 @@ class FrameReader final : private FrameSink {
   // A buffer that is used again, placed so that a large string parsed out of it does not alias it.
   class Buffer {
    public:
-    // Room for `size` bytes, never null; what was in it is lost.
+    // Room for `size` bytes, null where there is no memory; what was in it is lost.
     char* Get(size_t size);
     size_t capacity() const { return capacity_; }
 

@@ -1,6 +1,7 @@
 #include "core/server_call.h"
 
 #include <mutex>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "core/server_session.h"
 #include "core/status_payloads.h"
 #include "core/tracing.h"
+#include "sidecall/internal/handler.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -114,8 +116,15 @@ void FrameServerCall::TryCancel() {
 }
 
 absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
-  const bool parsed = request.Parse(request_.data(), request_.size());
+  bool parsed = false;
+  bool memory = true;
+  try {
+    parsed = request.Parse(request_.data(), request_.size());
+  } catch (const std::bad_alloc&) {
+    memory = false;
+  }
   OnRequestParsed();
+  if (!memory) return internal::StatusOfNoMemory();
   if (!parsed) {
     return absl::InvalidArgumentError(
         absl::StrCat("the request to ", std::string(method().full_name()),

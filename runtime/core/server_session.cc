@@ -1,5 +1,6 @@
 #include "core/server_session.h"
 
+#include <new>
 #include <string>
 #include <utility>
 
@@ -101,8 +102,15 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
   // The client may use the index again as soon as it has the answer: nothing of the call is touched after
   // this.
   call.SetClosed();
-  writer_.Send(lock, header, head, message, size);
-  writer_.Flush(lock);
+  try {
+    writer_.Send(lock, header, head, message, size);
+    writer_.Flush(lock);
+  } catch (const std::bad_alloc&) {
+    // Part of the answer may have left: nothing that makes sense can follow it.
+    if (!lock.owns_lock()) lock.lock();
+    std::fprintf(stderr, "sidecall: no memory for an answer of %zu bytes; its connection is closed\n", size);
+    connection_->Close();
+  }
   finished_++;
   const bool tell = ends_watched_ || writer_.has_pending();
   lock.unlock();  // The session may be gone from here on.
@@ -398,6 +406,10 @@ absl::Status ServerSession::CheckRequest(const FrameHeader& header, const Dispat
 }
 
 absl::Status ServerSession::TooLarge(uint64_t size) const {
+  if (size <= options_.max_receive_message_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server has no memory for a request of ", size, " bytes. Try later, or send less"));
+  }
   return absl::ResourceExhaustedError(absl::StrCat(
       "the request has ", size, " bytes, and this server takes ", options_.max_receive_message_bytes,
       ". Send less, or raise the server's max_receive_message_bytes"));

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <chrono>
+#include <exception>
 #include <utility>
 
 namespace sidecall {
@@ -57,6 +58,15 @@ void WorkerPool::SpawnLocked() {
   workers_.emplace_back([this] { RunWorker(); });
 }
 
+bool WorkerPool::TrySpawnLocked() {
+  try {
+    SpawnLocked();
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
 bool WorkerPool::FillReader() {
   {
     std::lock_guard lock(mutex_);
@@ -65,10 +75,7 @@ bool WorkerPool::FillReader() {
       spare_.notify_one();
       return true;
     }
-    if (workers_.size() < max_threads_ && !stopping()) {
-      SpawnLocked();
-      return true;
-    }
+    if (workers_.size() < max_threads_ && !stopping() && TrySpawnLocked()) return true;
     fill_wanted_ = true;
   }
   // Else the next handler that ends takes the role.

@@ -71,6 +71,8 @@ class WorkerPool {
   bool AwaitTick(std::chrono::milliseconds tick, bool reader_polls);
   void UnparkSupervisor();
   void SpawnLocked();
+  // False where the system has no room for another thread.
+  bool TrySpawnLocked();
 
   Loop& loop_;
   const size_t max_threads_;

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <memory>
+#include <new>
 #include <utility>
 
 #include "sidecall/internal/call_engine.h"
@@ -15,6 +16,8 @@ namespace sidecall::internal {
 
 // The status of a handler that threw: UNKNOWN, with what() where there is one.
 absl::Status StatusFromException(const char* what);
+// That of a call for which the server has no memory: RESOURCE_EXHAUSTED.
+absl::Status StatusOfNoMemory();
 
 // A request and a reply that a thread uses again for the next call of the same types, with the memory that
 // they grew: a fresh 64 KiB string costs more than the whole call. Larger ones than kKeptBytes are let go.
@@ -56,6 +59,8 @@ template <typename Function>
 absl::Status RunHandler(const Function& handler) {
   try {
     return handler();
+  } catch (const std::bad_alloc&) {
+    return StatusOfNoMemory();
   } catch (const std::exception& exception) {
     return StatusFromException(exception.what());
   } catch (...) {
