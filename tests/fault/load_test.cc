@@ -185,7 +185,8 @@ TEST_P(FaultTest, Row44_StartAndCancel) {
 // However a call meets the shutdown, it ends.
 TEST_P(FaultTest, Row60_ShutdownWithCallsInFlight) {
   Begin();
-  const int rounds = kSanitized ? Scaled(100) : 1000;
+  // A thousand where nothing but the shutdown takes its time.
+  const int rounds = Scaled(InTwoProcesses(GetParam()) ? 200 : 1000);
   const TestService::Stub stub = NewStub();
   std::atomic<bool> stop{false};
   std::vector<std::thread> threads;

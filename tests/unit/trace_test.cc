@@ -72,7 +72,7 @@ TEST(TraceParentTest, LaterVersions) {
 
 class CarriedTraceTest : public testing::Test {
  protected:
-  CarriedTraceTest() { server_.Start(peer_, 0); }
+  CarriedTraceTest() { server_.Start(nullptr, peer_, 0); }
   void Came(std::string_view key, std::string_view value) {
     server_.mutable_client_metadata().Add(key, value);
   }
@@ -136,7 +136,7 @@ TEST_F(CarriedTraceTest, SpanOfTheHandlerIsTheParent) {
   Came("tracestate", "a=1");
   server_.set_trace_parent(With(36, "1111"));
   EXPECT_EQ(Carried(), "traceparent=" + With(36, "1111") + ";tracestate=a=1;");
-  server_.Start(peer_, 0);
+  server_.Start(nullptr, peer_, 0);
   EXPECT_EQ(Carried(), "") << "the next call is another";
 }
 
