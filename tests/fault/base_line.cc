@@ -8,7 +8,7 @@
 #include <system_error>
 #include <utility>
 
-#include "tests/conformance/call_patience.h"
+#include "call_patience.h"
 
 namespace fault {
 namespace {

@@ -8,9 +8,9 @@
 #include <string>
 #include <thread>
 
+#include "call_raw_peer.h"
 #include "fault_fixture.h"
 #include "frame_peer.h"
-#include "tests/conformance/call_raw_peer.h"
 #include "transport/address.h"
 #include "transport/unix_socket.h"
 

@@ -7,10 +7,10 @@
 #include <memory>
 #include <string>
 
+#include "call_child.h"
 #include "fault_fixture.h"
 #include "handshake_steps.h"
 #include "process_figures.h"
-#include "tests/conformance/call_child.h"
 
 namespace fault {
 namespace {

@@ -4,9 +4,9 @@
 #include <future>
 #include <string>
 
+#include "call_payload.h"
 #include "fault_fixture.h"
 #include "fault_roles.h"
-#include "tests/conformance/call_payload.h"
 #include "transport/clock.h"
 
 namespace fault {

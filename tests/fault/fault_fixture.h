@@ -25,7 +25,7 @@
 #include <string>
 
 #include "base_line.h"
-#include "tests/conformance/call_fixture.h"
+#include "call_fixture.h"
 
 namespace fault {
 

@@ -1,10 +1,10 @@
 // fault_matrix: every row of the fault matrix over every transport, and the table of what came of it.
 #include <gtest/gtest.h>
 
+#include "call_client_role.h"
+#include "call_server.h"
 #include "fault_roles.h"
 #include "fault_table.h"
-#include "tests/conformance/call_client_role.h"
-#include "tests/conformance/call_server.h"
 
 namespace conformance {
 

@@ -18,10 +18,10 @@
 #include <string_view>
 #include <vector>
 
+#include "call_raw_peer.h"
 #include "core/frame_codec.h"
-#include "tests/conformance/call_raw_peer.h"
-#include "tests/conformance/transport_end.h"
 #include "transport/frame.h"
+#include "transport_end.h"
 
 namespace fault {
 

@@ -5,8 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "call_raw_peer.h"
 #include "frame_peer.h"
-#include "tests/conformance/call_raw_peer.h"
 #include "transport/address.h"
 #include "transport/clock.h"
 #include "transport/unix_socket.h"

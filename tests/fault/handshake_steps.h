@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/conformance/call_child.h"
+#include "call_child.h"
 
 namespace fault {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
+#include "call_raw_peer.h"
 #include "fault_fixture.h"
 #include "frame_peer.h"
 #include "process_figures.h"
-#include "tests/conformance/call_raw_peer.h"
 #include "transport/clock.h"
 #include "transport/unix_socket.h"
 #include "transports/shm/segment.h"

@@ -11,7 +11,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tests/conformance/call_patience.h"
+#include "call_patience.h"
 
 namespace fault {
 namespace {

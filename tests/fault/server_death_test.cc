@@ -11,9 +11,9 @@
 #include <thread>
 #include <vector>
 
+#include "call_payload.h"
 #include "fault_fixture.h"
 #include "process_figures.h"
-#include "tests/conformance/call_payload.h"
 
 namespace fault {
 namespace {

@@ -1,15 +1,4 @@
 #include "call_child.h"
-#include "call_client_role.h"
-#include "call_server.h"
-
-namespace conformance {
-
-int RunChildRole(const std::vector<std::string>& arguments, LineSocket& test) {
-  if (arguments.at(0) == "serve") return RunServerRole(arguments, test);
-  return RunClientRole(arguments, test);
-}
-
-}  // namespace conformance
 
 int main(int argc, char** argv) {
   return conformance::TestOrChildMain(argc, argv);
