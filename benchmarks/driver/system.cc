@@ -5,7 +5,7 @@
 namespace bench {
 namespace {
 
-// The cost of a deadline shows in the smallest call.
+// What a deadline, or a stream that nobody reads, costs shows in the smallest call.
 bool IsSmallestHot(const Case& which) {
   return which.mode == Mode::kHot && which.bytes == 16;
 }
@@ -28,12 +28,28 @@ const std::vector<System>& Systems() {
        .pinned = true,
        .deadline = true,
        .runs = &IsSmallestHot},
+      {.name = "sidecall/shm+stalled",
+       .program = "bench_sidecall",
+       .transport = "shm",
+       .works = {"unary"},
+       .floor = "sidecall/shm",
+       .pinned = true,
+       .stalled_stream = true,
+       .runs = &IsSmallestHot},
       {.name = "sidecall/unix",
        .program = "bench_sidecall",
        .transport = "unix",
        .works = {"unary", "pipelined", "stream", "stream_both_ways", "bandwidth"},
        .floor = "floor/unix",
        .pinned = true},
+      {.name = "sidecall/unix+stalled",
+       .program = "bench_sidecall",
+       .transport = "unix",
+       .works = {"unary"},
+       .floor = "sidecall/unix",
+       .pinned = true,
+       .stalled_stream = true,
+       .runs = &IsSmallestHot},
       {.name = "floor/shm",
        .program = "bench_floor",
        .transport = "shm",

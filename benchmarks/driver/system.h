@@ -20,6 +20,7 @@ struct System {
   // looks at its affinity to decide whether polling pays, gets both CPUs there.
   bool pinned = false;
   bool deadline = false;                // every call has one
+  bool stalled_stream = false;          // a stream that nobody reads is open on the same connection
   bool (*runs)(const Case&) = nullptr;  // null: all cases of its works
   std::string packages = {};            // of Debian, where it is built only with them
 };

@@ -31,6 +31,12 @@ class EchoService final : public Echo::Service {
     reply->set_id(request->id());
     return absl::OkStatus();
   }
+  absl::Status Flood(sidecall::ServerContext*, const EchoMessage* request,
+                     sidecall::ServerWriter<EchoMessage>* writer) override {
+    while (writer->Write(*request)) {
+    }
+    return absl::OkStatus();
+  }
   absl::Status Collect(sidecall::ServerContext*, sidecall::ServerReader<EchoMessage>* reader,
                        EchoMessage* reply) override {
     int64_t count = 0;
@@ -54,6 +60,7 @@ class UnaryClient final : public WorkerClient {
       : stub_(std::move(channel)), deadline_(options.deadline) {
     request_.set_payload(std::string(options.bytes, 'x'));
     request_.set_id(7);
+    if (options.stalled_stream) stalled_ = stub_.Flood(&stalled_context_, request_);
   }
 
   // Makes the connection, outside of what is timed.
@@ -79,6 +86,8 @@ class UnaryClient final : public WorkerClient {
   const bool deadline_;
   EchoMessage request_;
   EchoMessage reply_;
+  sidecall::ClientContext stalled_context_;
+  std::unique_ptr<sidecall::ClientReader<EchoMessage>> stalled_;
 };
 
 class StreamClient final : public WorkerClient {

@@ -106,6 +106,7 @@ int RunWorker(int argc, char** argv, const WorkerFunctions& functions) {
   app.add_option("--mode", mode)->required();
   app.add_option("--bytes", options.bytes)->required();
   app.add_flag("--deadline", options.deadline);
+  app.add_flag("--stalled-stream", options.stalled_stream);
   CLI11_PARSE(app, argc, argv);
 
   absl::Status status;

@@ -27,8 +27,9 @@ struct WorkerOptions {
   std::string transport;  // "shm", where a program serves more than one
   std::string address;    // a path that nothing lies at yet
   Mode mode = Mode::kHot;
-  size_t bytes = 0;       // of a payload
-  bool deadline = false;  // give every call a deadline
+  size_t bytes = 0;             // of a payload
+  bool deadline = false;        // give every call a deadline
+  bool stalled_stream = false;  // have a stream open on the connection, and read nothing of it
 };
 
 // The deadline of calls that have one: far enough never to pass.
