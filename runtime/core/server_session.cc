@@ -96,8 +96,7 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
     return;
   }
   call.ObserveEnd(static_cast<absl::StatusCode>(header.code), size);
-  Host& host = host_;
-  const uint64_t id = id_;
+  bool memory = true;
   FrameWriter::Lock lock(write_mutex_);
   // The client may use the index again as soon as it has the answer: nothing of the call is touched after
   // this.
@@ -108,14 +107,19 @@ void ServerSession::SendEnd(FrameServerCall& call, const FrameHeader& header, st
   } catch (const std::bad_alloc&) {
     // Part of the answer may have left: nothing that makes sense can follow it.
     if (!lock.owns_lock()) lock.lock();
-    std::fprintf(stderr, "sidecall: no memory for an answer of %zu bytes; its connection is closed\n", size);
     connection_->Close();
+    memory = false;
   }
   finished_++;
-  const bool tell = ends_watched_ || writer_.has_pending();
-  lock.unlock();  // The session may be gone from here on.
-  if (tell) [[unlikely]] {
-    host.NeedsAttention(id);
+  // Under the lock, without which nobody learns that this was the last call: the session may be gone as soon
+  // as it is free, and the host, too, where this thread is none of its own.
+  if (ends_watched_ || writer_.has_pending()) [[unlikely]] {
+    host_.NeedsAttention(id_);
+  }
+  lock.unlock();
+  if (!memory) {
+    Log(LogLevel::kError,
+        absl::StrCat("no memory for an answer of ", size, " bytes: its connection is closed"));
   }
 }
 
