@@ -16,8 +16,9 @@ namespace {
 // Calls of one channel at once; a server may take fewer.
 constexpr uint32_t kMaxCalls = 4096;
 
-// The one connection of its event loop.
+// The one connection of its event loop; and, while it shakes hands, what says that nobody waits for it.
 constexpr uint64_t kWatchId = 1;
+constexpr uint64_t kCancelWatchId = 2;
 
 }  // namespace
 
@@ -62,7 +63,8 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
 absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
                                                                    WriteMutex& write_mutex,
                                                                    const ChannelOptions& options,
-                                                                   int64_t deadline_nanos) {
+                                                                   int64_t deadline_nanos,
+                                                                   int cancel_descriptor) {
   // Not io_uring, which interrupts the thread that submits a poll: here, the user's.
   auto events = MakeEpollEventLoop();
   if (!events.ok()) return events.status();
@@ -71,7 +73,7 @@ absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_p
   absl::Status watched = session->watch_.Add(*session->events_, *session->connection_, kWatchId);
   if (!watched.ok()) return watched;
   SendHello(session->writer_, write_mutex, options.max_receive_message_bytes, 0);
-  absl::Status greeted = session->AwaitHello(deadline_nanos);
+  absl::Status greeted = session->AwaitHello(deadline_nanos, cancel_descriptor);
   if (!greeted.ok()) return greeted;
   session->counted_.Open();
   const Hello& peer = session->agreement_.peer;
@@ -81,7 +83,17 @@ absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_p
   return session;
 }
 
-absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
+absl::Status ClientSession::AwaitHello(int64_t deadline_nanos, int cancel_descriptor) {
+  if (cancel_descriptor < 0) return ReadHello(deadline_nanos);
+  const uint64_t token = ConnectionWatch::TokenOf(kCancelWatchId, 0);
+  absl::Status watched = events_->Add(cancel_descriptor, POLLIN, token);
+  if (!watched.ok()) return watched;
+  absl::Status greeted = ReadHello(deadline_nanos);
+  events_->Remove(cancel_descriptor, token);
+  return greeted;
+}
+
+absl::Status ClientSession::ReadHello(int64_t deadline_nanos) {
   while (!greeted_ && !closed()) {
     if (frames_.Poll() > 0) continue;
     if (MonotonicNanos() >= deadline_nanos) {
@@ -89,7 +101,9 @@ absl::Status ClientSession::AwaitHello(int64_t deadline_nanos) {
           "the server accepted the connection, but did not answer the hello in time");
     }
     Flush();
-    SleepUntilReadable(deadline_nanos);
+    if (!SleepUntilReadable(deadline_nanos)) {
+      return absl::CancelledError("nobody waits for the server's hello any more");
+    }
   }
   return greeted_ ? absl::OkStatus() : close_status_;
 }
@@ -357,14 +371,23 @@ void ClientSession::SleepUntilHeard(int64_t deadline_nanos) {
   SleepUntilReadable(std::min(deadline_nanos, keepalive_.due()));
 }
 
-void ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
-  if (!connection_->Arm()) return;
+// False where it was the cancel descriptor that ended the sleep.
+bool ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
+  if (!connection_->Arm()) return true;
   watch_.Update(*events_, *connection_);
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
   uint32_t ready = 0;
-  for (const uint64_t token : ready_) ready |= ConnectionWatch::BitOf(token);
+  bool cancelled = false;
+  for (const uint64_t token : ready_) {
+    if (ConnectionWatch::IdOf(token) == kWatchId) {
+      ready |= ConnectionWatch::BitOf(token);
+    } else {
+      cancelled = true;
+    }
+  }
   connection_->Disarm(ready);
+  return !cancelled;
 }
 
 void ClientSession::Flush() {

@@ -33,12 +33,13 @@ namespace sidecall {
 
 class ClientSession final : private WholeFrameSink {
  public:
-  // Shakes hands over `connection`, until `deadline_nanos`. `write_mutex`, the channel's, becomes the
-  // connection's write lock, and must outlive the session.
+  // Shakes hands over `connection`, until `deadline_nanos`, or `cancel_descriptor` is readable, as
+  // Transport::Connect. `write_mutex`, the channel's, becomes the connection's write lock, and must outlive
+  // the session.
   static absl::StatusOr<std::unique_ptr<ClientSession>> Open(std::unique_ptr<Connection> connection,
                                                              WriteMutex& write_mutex,
                                                              const ChannelOptions& options,
-                                                             int64_t deadline_nanos);
+                                                             int64_t deadline_nanos, int cancel_descriptor);
 
   // What a call begins with.
   struct NewCall {
@@ -124,7 +125,8 @@ class ClientSession final : private WholeFrameSink {
 
   ClientSession(std::unique_ptr<Connection> connection, WriteMutex& write_mutex,
                 const ChannelOptions& options, std::unique_ptr<EventLoop> events);
-  absl::Status AwaitHello(int64_t deadline_nanos);
+  absl::Status AwaitHello(int64_t deadline_nanos, int cancel_descriptor);
+  absl::Status ReadHello(int64_t deadline_nanos);
 
   absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) override;
   absl::StatusOr<bool> OnSplitBegins(const FrameHeader& header, uint64_t size) override;
@@ -158,7 +160,7 @@ class ClientSession final : private WholeFrameSink {
   bool ReadUntil(const Wait& wait, Done done, CancelWaker& waker);
   template <typename Done>
   void SleepAsFollower(const Wait& wait, Done done);
-  void SleepUntilReadable(int64_t deadline_nanos);
+  bool SleepUntilReadable(int64_t deadline_nanos);
   void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 

@@ -1,6 +1,9 @@
 #include "core/frame_engine.h"
 
+#include <sys/eventfd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -8,17 +11,19 @@
 #include "core/backoff.h"
 #include "core/client_observation.h"
 #include "core/client_stream.h"
+#include "core/connect_wakers.h"
 #include "core/ended_stream.h"
 #include "core/ended_unary.h"
 #include "core/handler_scope.h"
 #include "core/pending_call.h"
 #include "core/process_counters.h"
-#include "core/sleeper.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
 #include "sidecall/status.h"
 #include "transport/clock.h"
+#include "transport/errno_status.h"
 #include "transport/logging.h"
+#include "transport/unique_fd.h"
 
 namespace sidecall {
 namespace {
@@ -50,21 +55,17 @@ void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session,
           : absl::StrCat("channel to ", address.text, ": not connected: ", session.status().ToString()));
 }
 
-// Sleeps until `until_nanos`, or the call is cancelled.
-class CancellableSleep final : public ClientContext::Waker {
- public:
-  CancellableSleep(ClientContext& context, int64_t until_nanos) {
-    if (!context.AddWaker(*this)) return;
-    sleeper_.Announce();
-    if (!context.cancelled()) sleeper_.Sleep(until_nanos);
-    sleeper_.Cancel();
-    context.RemoveWaker(*this);
-  }
-  void WakeForCancel() override { sleeper_.Wake(); }
+// The channel's own limit on connecting is no deadline of the call's.
+absl::Status AsOfCall(const absl::Status& why, const ClientContext* context) {
+  const bool by_call = context != nullptr && context->deadline_nanos() != ClientContext::kNoDeadline &&
+                       MonotonicNanos() >= context->deadline_nanos();
+  return absl::IsDeadlineExceeded(why) && !by_call ? absl::UnavailableError(why.message()) : why;
+}
 
- private:
-  Sleeper sleeper_;
-};
+// An attempt that ended with its own call, which says nothing of the server.
+bool EndedByItsCall(const absl::Status& error) {
+  return absl::IsDeadlineExceeded(error) || absl::IsCancelled(error);
+}
 
 }  // namespace
 
@@ -150,7 +151,8 @@ ChannelState FrameEngine::CurrentState() {
     session_->LookAround();
     if (session_->usable()) return ChannelState::kReady;
   }
-  return last_error_.ok() ? ChannelState::kIdle : ChannelState::kTransientFailure;
+  const bool failed = !last_error_.ok() && !absl::IsCancelled(last_error_);
+  return failed ? ChannelState::kTransientFailure : ChannelState::kIdle;
 }
 
 bool FrameEngine::Connect(int64_t deadline_nanos) {
@@ -158,7 +160,7 @@ bool FrameEngine::Connect(int64_t deadline_nanos) {
   if (session_ != nullptr) session_->LookAround();
   Backoff backoff;
   while (session_ == nullptr || !session_->usable()) {
-    if (UsableSession(lock, ClientContext::kNoDeadline).ok()) return true;
+    if (UsableSession(lock, nullptr).ok()) return true;
     const int64_t again = MonotonicNanos() + backoff.NextNanos();
     if (again >= deadline_nanos) return false;
     const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(again)};
@@ -216,7 +218,7 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   const int64_t deadline = WaitDeadline(context);
   Backoff backoff;
   for (;;) {
-    auto session = UsableSession(lock, context.deadline_nanos());
+    auto session = UsableSession(lock, &context);
     if (session.ok() || !context.wait_for_ready() || !absl::IsUnavailable(session.status())) return session;
     lock.unlock();
     CancellableSleep(context, std::min(deadline, MonotonicNanos() + backoff.NextNanos()));
@@ -233,30 +235,48 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   }
 }
 
-absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock,
-                                                          int64_t call_deadline_nanos) {
+absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, ClientContext* context) {
   HandlerScope::AboutToBlock();
   const int64_t now = MonotonicNanos();
   const int64_t timeout = absl::ToInt64Nanoseconds(options_.connect_timeout);  // saturates
   int64_t deadline = timeout > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + timeout;
-  if (call_deadline_nanos != ClientContext::kNoDeadline) deadline = std::min(deadline, call_deadline_nanos);
-  if (connecting_) {
+  if (context != nullptr) deadline = std::min(deadline, WaitDeadline(*context));
+  while (connecting_) {
     // Somebody else is at it: share what comes of it.
-    const uint64_t attempt = attempts_;
-    const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline)};  // CLOCK_MONOTONIC
-    const bool ended = connected_.wait_until(lock, until, [&] { return attempts_ != attempt; });
-    if (!ended) {
-      return NotSent(absl::DeadlineExceededError(
-          absl::StrCat("connect to ", address_.text, ": not connected before the deadline")));
-    }
+    absl::Status ended = AwaitAttempt(lock, context, deadline);
+    if (!ended.ok()) return ended;
     if (session_ != nullptr && session_->usable()) return session_.get();
-    // The other's deadline was no affair of this call's.
-    if (absl::IsDeadlineExceeded(last_error_) && MonotonicNanos() < deadline) {
-      return UsableSession(lock, call_deadline_nanos);
-    }
-    return last_error_.ok() ? NotSent(absl::UnavailableError("the connection ended at once"))
-                            : OwnCopy(last_error_);
+    if (last_error_.ok()) return NotSent(absl::UnavailableError("the connection ended at once"));
+    // The other's deadline, or its cancel, was no affair of this call's.
+    if (!EndedByItsCall(last_error_)) return OwnCopy(last_error_);
   }
+  return MakeAttempt(lock, context, deadline);
+}
+
+absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext* context,
+                                       int64_t deadline_nanos) {
+  const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_nanos)};
+  const uint64_t attempt = attempts_;
+  const auto ended = [this, attempt] { return attempts_ != attempt; };
+  if (context == nullptr) {
+    connected_.wait_until(lock, until, ended);
+  } else {
+    lock.unlock();
+    const CancelNotice notice(*context, mutex_, connected_);
+    lock.lock();
+    connected_.wait_until(lock, until, [&] { return ended() || context->cancelled(); });
+    lock.unlock();  // For the notice to go.
+  }
+  if (!lock.owns_lock()) lock.lock();
+  if (context != nullptr && context->cancelled()) return CancelledWhileConnecting();
+  if (ended()) return absl::OkStatus();
+  return NotSent(AsOfCall(absl::DeadlineExceededError(absl::StrCat("connect to ", address_.text,
+                                                                   ": not connected before the deadline")),
+                          context));
+}
+
+absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock, ClientContext* context,
+                                                        int64_t deadline_nanos) {
   const LogLevel level = session_ != nullptr && session_->violated() ? LogLevel::kWarning : LogLevel::kDebug;
   const std::string ended = session_ != nullptr ? LineOfEnd(*session_, address_, level) : "";
   RetireSession(lock);
@@ -265,14 +285,11 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   lock.unlock();
   // Not before: a sink is the user's code, and may make calls.
   if (!ended.empty()) Log(level, ended);
-  auto session = OpenSession(deadline);
-  if (!session.ok()) {
-    absl::Status why = WithAddress(session.status(), address_);
-    // The channel's own limit on connecting is no deadline of the call's.
-    const bool by_call =
-        call_deadline_nanos != ClientContext::kNoDeadline && MonotonicNanos() >= call_deadline_nanos;
-    if (absl::IsDeadlineExceeded(why) && !by_call) why = absl::UnavailableError(why.message());
-    session = why;
+  auto session = OpenSession(context, deadline_nanos);
+  if (absl::IsCancelled(session.status())) {
+    session = CancelledWhileConnecting();
+  } else if (!session.ok()) {
+    session = AsOfCall(WithAddress(session.status(), address_), context);
   }
   LogConnected(session, address_);
   if (!session.ok()) process_counters.Of(CallSide::kClient).failed.fetch_add(1, std::memory_order_relaxed);
@@ -286,10 +303,25 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   return session_.get();
 }
 
-absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos) {
-  auto connection = transport_.Connect(address_, deadline_nanos);
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientContext* context,
+                                                                        int64_t deadline_nanos) {
+  if (context == nullptr) return OpenSession(deadline_nanos, -1);
+  const UniqueFd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!cancelled.valid()) return ErrnoStatus(errno, "eventfd");
+  const CancelBell bell(*context, cancelled.get());
+  return OpenSession(deadline_nanos, cancelled.get());
+}
+
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos,
+                                                                        int cancel_descriptor) {
+  auto connection = transport_.Connect(address_, deadline_nanos, cancel_descriptor);
   if (!connection.ok()) return connection.status();
-  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos);
+  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancel_descriptor);
+}
+
+absl::Status FrameEngine::CancelledWhileConnecting() const {
+  return NotSent(absl::CancelledError(
+      absl::StrCat("connect to ", address_.text, ": the caller cancelled the call meanwhile")));
 }
 
 void FrameEngine::RetireSession(const FrameWriter::Lock& lock) {

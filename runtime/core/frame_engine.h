@@ -44,12 +44,19 @@ class FrameEngine final : public internal::CallEngine {
                    const internal::MessageSource& request, internal::MessageTarget& reply);
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
   absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
-  // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
-  // Transport::Connect, marked as not sent.
-  absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, int64_t call_deadline_nanos);
+  // A usable session, connected if need be, for the call of `context`, or for none (null); the lock may be
+  // released meanwhile. Errors are those of Transport::Connect, marked as not sent.
+  absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, ClientContext* context);
   // The same for a call that may wait until somebody listens: tries again where nobody does.
   absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
-  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos);
+  // Waits for the end of another's attempt to connect. An error is the call's own.
+  absl::Status AwaitAttempt(FrameWriter::Lock& lock, ClientContext* context, int64_t deadline_nanos);
+  // REQUIRES: nobody else is at it.
+  absl::StatusOr<ClientSession*> MakeAttempt(FrameWriter::Lock& lock, ClientContext* context,
+                                             int64_t deadline_nanos);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(ClientContext* context, int64_t deadline_nanos);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos, int cancel_descriptor);
+  absl::Status CancelledWhileConnecting() const;
   void RetireSession(const FrameWriter::Lock& lock);
   // REQUIRES: the mutex is held.
   ChannelState CurrentState();

@@ -16,6 +16,7 @@
 //  PeerDeathIsNoticedWhoeverHasItsDescriptors]
 //  9. peer() is the kernel's word. [PeerIsTheKernelsWord]
 // 10. A live listener is never displaced, a dead one's remains are taken over. [LiveAddressIsNotStolen]
+// 11. Connect waits for nothing once nobody waits for it. [ConnectEndsWhenNobodyWaits]
 //
 // Threads: the sending calls (Reserve, Commit, Abandon, Flush) are made under the connection's write lock,
 // which the caller holds; the receiving ones (Poll, Arm, Disarm, wait_descriptors) by the one thread that has
@@ -135,10 +136,12 @@ class Transport {
   virtual ~Transport() = default;
   // "unix", as in "unix:/path".
   virtual std::string_view scheme() const = 0;
-  // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC). Errors: UNAVAILABLE (nobody
-  // listens), PERMISSION_DENIED, INVALID_ARGUMENT (the address), DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED.
-  virtual absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
-                                                              int64_t deadline_nanos) const = 0;
+  // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC), or until `cancel_descriptor` is
+  // readable (-1: there is none), from which nothing is read. Where there is nothing to wait for, it may
+  // connect all the same. Errors: UNAVAILABLE (nobody listens), PERMISSION_DENIED, INVALID_ARGUMENT (the
+  // address), DEADLINE_EXCEEDED, CANCELLED (by the descriptor), RESOURCE_EXHAUSTED.
+  virtual absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
+                                                              int cancel_descriptor) const = 0;
   // Errors: ALREADY_EXISTS (a live server listens there), PERMISSION_DENIED, INVALID_ARGUMENT, NOT_FOUND
   // (directory).
   virtual absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const = 0;

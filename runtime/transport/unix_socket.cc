@@ -80,6 +80,25 @@ absl::Status ConnectError(int error, const UnixSocketAddress& address) {
   }
 }
 
+// How long a connect() to a full backlog waits at a time.
+constexpr int64_t kLookForCancelNanos = 10'000'000;
+constexpr int64_t kLongestWaitNanos = 3600 * int64_t{1'000'000'000};
+
+// False, with errno: EAGAIN where the time has passed, EINTR where a signal ended the wait.
+bool ConnectWithin(int socket, const UnixSocketAddress& address, int64_t nanos) {
+  timeval timeout{};
+  timeout.tv_sec = nanos / 1'000'000'000;
+  timeout.tv_usec = nanos % 1'000'000'000 / 1000;
+  setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
+  return connect(socket, Generic(address), address.length) == 0;
+}
+
+// False for -1.
+bool IsReadable(int descriptor) {
+  pollfd item{.fd = descriptor, .events = POLLIN, .revents = 0};
+  return poll(&item, 1, 0) > 0;
+}
+
 // Holds "<path>.lock" while a listening path is taken over or removed, so that two servers never both think
 // it stale.
 class PathLock {
@@ -187,22 +206,24 @@ std::string UnixSocketAddress::ToString() const {
                       absl::string_view(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1));
 }
 
-absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos) {
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos,
+                                           int cancel_descriptor) {
   // Blocking, with a send timeout, which connect() honours: a non-blocking connect to a full backlog says
-  // EAGAIN, and nothing ever tells when to try again.
+  // EAGAIN, and nothing ever tells when to try again. Nor does anything but a signal end a connect() that
+  // waits: where there may be a cancel, it waits for a short while at a time.
+  const int64_t longest_wait = cancel_descriptor >= 0 ? kLookForCancelNanos : kLongestWaitNanos;
   UniqueFd fd = NewSocket(0);
   if (!fd.valid()) return ErrnoStatus(errno, "socket");
-  int result = 0;
-  do {
-    // A signal ends the wait, and the next one begins anew: for what is left of the time only.
-    const int64_t left = std::max<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000);
-    timeval timeout{};
-    timeout.tv_sec = std::min<int64_t>(left / 1'000'000'000, 3600);
-    timeout.tv_usec = left % 1'000'000'000 / 1000;
-    setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
-    result = connect(fd.get(), Generic(address), address.length);
-  } while (result != 0 && errno == EINTR && MonotonicNanos() < deadline_nanos);
-  if (result != 0) return ConnectError(errno, address);
+  while (!ConnectWithin(fd.get(), address,
+                        std::clamp<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000, longest_wait))) {
+    const int error = errno;
+    const bool may_wait_on = error == EINTR || error == EAGAIN;
+    if (!may_wait_on || MonotonicNanos() >= deadline_nanos) return ConnectError(error, address);
+    if (IsReadable(cancel_descriptor)) {
+      return absl::CancelledError(
+          absl::StrCat("connect to ", address.ToString(), ": nobody waits for it any more"));
+    }
+  }
   if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl");
   return fd;
 }

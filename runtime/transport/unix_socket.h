@@ -29,8 +29,9 @@ struct UnixSocketAddress {
   std::string ToString() const;
 };
 
-// A connected, non-blocking socket. Errors as Transport::Connect.
-absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos);
+// A connected, non-blocking socket. Arguments and errors as Transport::Connect.
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos,
+                                           int cancel_descriptor = -1);
 
 // SO_PEERCRED. The overflow uid and pid 0 are no identity, and are left out. RESOURCE_EXHAUSTED, ... where it
 // fails.

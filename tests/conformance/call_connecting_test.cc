@@ -1,16 +1,38 @@
-// A channel while it connects: to a socket where somebody listens, and says nothing.
+// A channel while it connects: to a place where somebody listens, and says nothing.
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "call_fixture.h"
+#include "transport/registry.h"
 
 namespace conformance {
 namespace {
+
+using sidecall::Channel;
+using sidecall::ChannelState;
+
+// False where it does not within kPatience.
+bool AwaitConnecting(Channel& channel) {
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
+  while (channel.GetState(false) != ChannelState::kConnecting) {
+    if (std::chrono::steady_clock::now() >= limit) return false;
+  }
+  return true;
+}
 
 // Nobody takes its connections; when it is closed, they end.
 class SilentListener {
@@ -36,7 +58,6 @@ class SilentListener {
 };
 
 TEST(ConnectingTest, StatesOfACallThatConnects) {
-  using sidecall::ChannelState;
   const TempDir directory;
   const std::string path = directory.path() + "/silent";
   SilentListener listener(path);
@@ -48,10 +69,7 @@ TEST(ConnectingTest, StatesOfACallThatConnects) {
     EchoMessage reply;
     status = TestService::Stub(channel).Echo(&context, EchoMessage(), &reply);
   });
-  const auto limit = std::chrono::steady_clock::now() + kPatience;
-  while (channel->GetState(false) != ChannelState::kConnecting && std::chrono::steady_clock::now() < limit) {
-  }
-  EXPECT_EQ(channel->GetState(false), ChannelState::kConnecting);
+  EXPECT_TRUE(AwaitConnecting(*channel));
   listener.Close();
   caller.join();
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnavailable));
@@ -78,6 +96,156 @@ TEST(ConnectingTest, EndsByConnectTimeoutAndDeadline) {
   const absl::Status too_late = stub.Echo(&late, EchoMessage(), &reply);
   EXPECT_TRUE(HasCode(too_late, absl::StatusCode::kDeadlineExceeded));
   EXPECT_TRUE(sidecall::IsNotSent(too_late));
+}
+
+// -- Cancel
+// ---------------------------------------------------------------------------------------------------------
+
+// A call on a thread of its own, that ends by its cancel at the latest.
+class Caller {
+ public:
+  explicit Caller(std::shared_ptr<Channel> channel)
+      : thread_([this, channel = std::move(channel)] {
+          thread_id_ = gettid();
+          EchoMessage reply;
+          status_ = TestService::Stub(channel).Echo(&context_, EchoMessage(), &reply);
+        }) {}
+  ~Caller() {
+    if (thread_.joinable()) (void)Cancel();
+  }
+  Caller(const Caller&) = delete;
+  Caller& operator=(const Caller&) = delete;
+
+  absl::Status Join() {
+    thread_.join();
+    return status_;
+  }
+  absl::Status Cancel() {
+    context_.TryCancel();
+    return Join();
+  }
+  // Until the kernel says that it sleeps: in the call, where it has nothing else to wait for.
+  bool AwaitAsleep() const {
+    const auto limit = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < limit) {
+      std::ifstream file("/proc/self/task/" + std::to_string(thread_id_) + "/stat");
+      const std::string line{std::istreambuf_iterator<char>(file), {}};
+      const size_t name_ends = line.rfind(')');
+      if (name_ends != std::string::npos && line.compare(name_ends, 3, ") S") == 0) return true;
+    }
+    return false;
+  }
+
+ private:
+  PatientContext context_;
+  absl::Status status_;
+  std::atomic<pid_t> thread_id_{0};
+  std::thread thread_;
+};
+
+testing::AssertionResult IsCancelledUnsent(const absl::Status& status) {
+  if (!sidecall::IsNotSent(status)) return testing::AssertionFailure() << status << " was sent, perhaps";
+  return HasCode(status, absl::StatusCode::kCancelled);
+}
+
+// Counts frames.
+class Frames final : public sidecall::FrameSink {
+ public:
+  bool OnFrame(const sidecall::FrameHeader& /*header*/, const sidecall::FrameBody& /*body*/) override {
+    count++;
+    return true;
+  }
+  void OnClosed(const absl::Status& why) override { ADD_FAILURE() << why; }
+  int count = 0;
+};
+
+class SilentServerTest : public ServerTest {
+ protected:
+  // Where clients wait until something is accepted.
+  std::unique_ptr<sidecall::Listener> Listen() const {
+    const auto where = sidecall::Address::Parse(address());
+    auto listener = (*sidecall::FindTransport(*where))->Listen(*where);
+    EXPECT_TRUE(listener.ok()) << listener.status();
+    return *std::move(listener);
+  }
+  // The next one, once it has said hello. Null where none does.
+  static std::unique_ptr<sidecall::Connection> AcceptGreeting(sidecall::Listener& listener) {
+    pollfd item{.fd = listener.descriptor(), .events = POLLIN, .revents = 0};
+    if (poll(&item, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) != 1) return nullptr;
+    auto connection = listener.Accept();
+    if (!connection.ok() || *connection == nullptr) return nullptr;
+    Frames frames;
+    const auto limit = std::chrono::steady_clock::now() + kPatience;
+    while (frames.count == 0) {
+      if (std::chrono::steady_clock::now() >= limit) return nullptr;
+      (*connection)->Poll(frames);
+    }
+    return *std::move(connection);
+  }
+};
+SIDECALL_OVER_TRANSPORTS_WHERE(SilentServerTest, InOneProcess);
+
+TEST_P(SilentServerTest, CancelBeforeItAccepts) {
+  const auto listener = Listen();
+  const auto channel = NewChannel();
+  Caller caller(channel);
+  EXPECT_TRUE(AwaitConnecting(*channel));
+  EXPECT_TRUE(caller.AwaitAsleep());
+  EXPECT_TRUE(IsCancelledUnsent(caller.Cancel()));
+  EXPECT_EQ(channel->GetState(false), ChannelState::kIdle) << "a cancel says nothing of the server";
+}
+
+TEST_P(SilentServerTest, CancelBeforeItsHello) {
+  const auto listener = Listen();
+  const auto channel = NewChannel();
+  Caller caller(channel);
+  const auto connection = AcceptGreeting(*listener);
+  EXPECT_NE(connection, nullptr);
+  EXPECT_TRUE(caller.AwaitAsleep());
+  EXPECT_TRUE(IsCancelledUnsent(caller.Cancel()));
+  EXPECT_EQ(channel->GetState(false), ChannelState::kIdle);
+}
+
+TEST_P(SilentServerTest, CancelOfACallThatSharesAnAttempt) {
+  const auto listener = Listen();
+  const auto channel = NewChannel();
+  Caller first(channel);
+  EXPECT_TRUE(AwaitConnecting(*channel));
+  Caller second(channel);
+  EXPECT_TRUE(second.AwaitAsleep());
+  EXPECT_TRUE(IsCancelledUnsent(second.Cancel()));
+  EXPECT_EQ(channel->GetState(false), ChannelState::kConnecting) << "the first still waits";
+  EXPECT_TRUE(IsCancelledUnsent(first.Cancel()));
+}
+
+class StoppedBeforeConnectingTest : public CallTest {
+ protected:
+  void SetUp() override {
+    StartServer();
+    kill(server().pid(), SIGSTOP);
+    siginfo_t stopped;
+    ASSERT_EQ(waitid(P_PID, static_cast<id_t>(server().pid()), &stopped, WSTOPPED), 0);
+  }
+  void TearDown() override {
+    kill(server().pid(), SIGCONT);
+    CallTest::TearDown();
+  }
+};
+SIDECALL_OVER_TRANSPORTS_WHERE(StoppedBeforeConnectingTest, InTwoProcesses);
+
+TEST_P(StoppedBeforeConnectingTest, OthersGoOnWhereWhoConnectsIsCancelled) {
+  const auto channel = NewChannel();
+  Caller first(channel);
+  EXPECT_TRUE(AwaitConnecting(*channel));
+  Caller second(channel);
+  Caller third(channel);
+  EXPECT_TRUE(second.AwaitAsleep());
+  EXPECT_TRUE(third.AwaitAsleep());
+  EXPECT_TRUE(IsCancelledUnsent(first.Cancel()));
+  EXPECT_TRUE(AwaitConnecting(*channel)) << "one of the others tries now";
+  kill(server().pid(), SIGCONT);
+  EXPECT_TRUE(second.Join().ok());
+  EXPECT_TRUE(third.Join().ok());
 }
 
 }  // namespace

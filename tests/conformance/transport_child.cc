@@ -122,7 +122,7 @@ int RunAsChild(const std::string& role, const std::string& text, int ready_fd) {
     if (write(ready_fd, "r", 1) != 1) return 1;
     connection = AwaitConnection(*listener);
   } else {
-    auto connected = (*transport)->Connect(*address, TestDeadline());
+    auto connected = (*transport)->Connect(*address, TestDeadline(), -1);
     if (!connected.ok()) return Fail(connected.status());
     connection = *std::move(connected);
     if (write(ready_fd, "r", 1) != 1) return 1;

@@ -2,6 +2,8 @@
 // process. transport_process_test.cc has what needs two.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -16,6 +18,7 @@
 
 #include "tests/conformance/transport_fixture.h"
 #include "transport/event_loop.h"
+#include "transport/unique_fd.h"
 
 namespace sidecall {
 namespace {
@@ -354,14 +357,14 @@ TEST_P(TransportContract, LiveAddressIsNotStolen) {
   EXPECT_TRUE(absl::IsAlreadyExists(second.status())) << second.status();
   ASSERT_NO_FATAL_FAILURE(Connect());  // The first still serves.
   listener_.reset();
-  auto gone = transport().Connect(address_, TestDeadline());
+  auto gone = transport().Connect(address_, TestDeadline(), -1);
   EXPECT_TRUE(absl::IsUnavailable(gone.status())) << gone.status();
   ASSERT_NO_FATAL_FAILURE(Connect());  // Free again.
 }
 
 // Transport::Connect: nobody listens.
 TEST_P(TransportContract, ConnectToNobodyIsUnavailable) {
-  auto connected = transport().Connect(address_, TestDeadline());
+  auto connected = transport().Connect(address_, TestDeadline(), -1);
   EXPECT_TRUE(absl::IsUnavailable(connected.status())) << connected.status();
 }
 
@@ -370,7 +373,7 @@ TEST_P(TransportContract, UnknownOptionIsRefused) {
   auto address = Address::Parse(address_.text + "?no-such-option=1");
   ASSERT_TRUE(address.ok());
   EXPECT_TRUE(absl::IsInvalidArgument(transport().Listen(*address).status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(transport().Connect(*address, TestDeadline()).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(transport().Connect(*address, TestDeadline(), -1).status()));
 }
 
 // Threads: one sender and one receiver may be inside at once.
@@ -403,7 +406,7 @@ TEST_P(TransportContract, SenderAndReceiverAtOnce) {
 TEST_P(TransportContract, ListenerThatGoesHangsUpOnThoseWhoWait) {
   ASSERT_NO_FATAL_FAILURE(Connect());
   auto connecting =
-      std::async(std::launch::async, [this] { return transport().Connect(address_, TestDeadline()); });
+      std::async(std::launch::async, [this] { return transport().Connect(address_, TestDeadline(), -1); });
   pollfd item{.fd = listener_->descriptor(), .events = POLLIN, .revents = 0};
   ASSERT_EQ(poll(&item, 1, 30'000), 1);
   listener_.reset();
@@ -415,6 +418,23 @@ TEST_P(TransportContract, ListenerThatGoesHangsUpOnThoseWhoWait) {
   End end(*std::move(connected));
   EXPECT_TRUE(end.AwaitClosed());
   EXPECT_TRUE(absl::IsUnavailable(end.why)) << end.why;
+}
+
+// 11
+TEST_P(TransportContract, ConnectEndsWhenNobodyWaits) {
+  listener_ = Listen();
+  ASSERT_NE(listener_, nullptr);
+  const UniqueFd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  auto connecting = std::async(
+      std::launch::async, [&] { return transport().Connect(address_, TestDeadline(), cancelled.get()); });
+  pollfd item{.fd = listener_->descriptor(), .events = POLLIN, .revents = 0};
+  ASSERT_EQ(poll(&item, 1, 30'000), 1);
+  uint64_t count = 1;
+  ASSERT_EQ(write(cancelled.get(), &count, sizeof count), 8);
+  // Nobody accepts it: it is connected already, or gives up.
+  auto connected = connecting.get();
+  EXPECT_TRUE(connected.ok() || absl::IsCancelled(connected.status())) << connected.status();
+  EXPECT_EQ(read(cancelled.get(), &count, sizeof count), 8) << "nothing was read from it";
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TransportContract, testing::ValuesIn(TransportsToTest()), NameOfTransport);

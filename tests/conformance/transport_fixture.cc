@@ -68,7 +68,7 @@ void TransportTest::Connect() {
   if (listener_ == nullptr) listener_ = Listen();
   ASSERT_NE(listener_, nullptr);
   auto connecting =
-      std::async(std::launch::async, [this] { return transport().Connect(address_, TestDeadline()); });
+      std::async(std::launch::async, [this] { return transport().Connect(address_, TestDeadline(), -1); });
   auto accepted = AwaitConnection(*listener_);
   auto connected = connecting.get();
   ASSERT_TRUE(connected.ok()) << connected.status();

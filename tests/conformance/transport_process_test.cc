@@ -27,7 +27,7 @@ class TransportAcrossProcesses : public TransportTest {
   void ConnectToChild() {
     child_ = std::make_unique<ChildProcess>("serve", address_.text);
     ASSERT_TRUE(child_->AwaitReady()) << "the child does not listen";
-    auto connection = transport().Connect(address_, TestDeadline());
+    auto connection = transport().Connect(address_, TestDeadline(), -1);
     ASSERT_TRUE(connection.ok()) << connection.status();
     end_ = std::make_unique<End>(*std::move(connection));
   }

@@ -209,5 +209,16 @@ TEST_F(SegmentTest, SilentServerRunsIntoTheDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(segment.status())) << segment.status();
 }
 
+TEST_F(SegmentTest, SilentServerIsNotWaitedForWhenNobodyWaits) {
+  const UniqueFd cancelled = Bell();
+  const uint64_t one = 1;
+  ASSERT_EQ(write(cancelled.get(), &one, sizeof one), 8);
+  EXPECT_TRUE(absl::IsCancelled(Segment::ReceiveFrom(client_.get(), Soon(), cancelled.get()).status()));
+  // What is there already needs no wait.
+  auto made = Segment::Create(kRing);
+  ASSERT_TRUE(made.ok() && made->SendTo(server_.get()).ok());
+  EXPECT_TRUE(Segment::ReceiveFrom(client_.get(), Soon(), cancelled.get()).ok());
+}
+
 }  // namespace
 }  // namespace sidecall

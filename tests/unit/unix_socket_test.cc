@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -149,6 +150,19 @@ TEST(UnixSocketListener, ConnectToAFullBacklogEndsAtTheDeadline) {
   auto connected = ConnectUnixSocket(server.address(), deadline);
   EXPECT_TRUE(absl::IsDeadlineExceeded(connected.status())) << connected.status();
   EXPECT_GE(MonotonicNanos(), deadline - 1'000'000);
+}
+
+TEST(UnixSocketListener, ConnectToAFullBacklogEndsWhenNobodyWaits) {
+  TempDir dir;
+  const FullBacklog server(dir / "s");
+  const UniqueFd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  auto connecting = std::async(std::launch::async,
+                               [&] { return ConnectUnixSocket(server.address(), Soon(), cancelled.get()); });
+  uint64_t count = 1;
+  ASSERT_EQ(write(cancelled.get(), &count, sizeof count), 8);
+  auto connected = connecting.get();
+  EXPECT_TRUE(absl::IsCancelled(connected.status())) << connected.status();
+  EXPECT_EQ(read(cancelled.get(), &count, sizeof count), 8) << "nothing was read from it";
 }
 
 TEST(UnixSocketListener, SignalsNeitherEndNorProlongAConnect) {

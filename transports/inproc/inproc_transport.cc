@@ -68,8 +68,8 @@ class InprocTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "inproc"; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
-                                                      int64_t /*deadline*/) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t /*deadline*/,
+                                                      int /*cancel*/) const override {
     absl::Status options = address.CheckOptions("");
     if (!options.ok()) return options;
     auto to_server = NewBell();

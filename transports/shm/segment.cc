@@ -56,15 +56,20 @@ absl::Status Refuse(std::string_view why) {
                                           "version listen there, and with this scheme?"));
 }
 
-absl::Status AwaitReadable(int socket, int64_t deadline_nanos) {
+absl::Status AwaitOffer(int socket, int64_t deadline_nanos, int cancel_descriptor) {
   for (;;) {
     const int64_t left = deadline_nanos - MonotonicNanos();
     if (left <= 0)
       return absl::DeadlineExceededError("shm: the server accepted, but offered no memory in time");
-    pollfd item{.fd = socket, .events = POLLIN, .revents = 0};
-    const int ready = poll(&item, 1, static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, 60'000)));
-    if (ready > 0) return absl::OkStatus();
+    // poll() passes -1 over.
+    std::array<pollfd, 2> items = {pollfd{.fd = socket, .events = POLLIN, .revents = 0},
+                                   pollfd{.fd = cancel_descriptor, .events = POLLIN, .revents = 0}};
+    const int ready =
+        poll(items.data(), items.size(), static_cast<int>(std::min<int64_t>(left / 1'000'000 + 1, 60'000)));
     if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "poll");
+    if (ready <= 0) continue;
+    if (items[0].revents != 0) return absl::OkStatus();
+    return absl::CancelledError("shm: nobody waits for the server's offer of memory any more");
   }
 }
 
@@ -176,8 +181,8 @@ absl::Status Segment::SendTo(int socket) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Segment> Segment::ReceiveFrom(int socket, int64_t deadline_nanos) {
-  absl::Status readable = AwaitReadable(socket, deadline_nanos);
+absl::StatusOr<Segment> Segment::ReceiveFrom(int socket, int64_t deadline_nanos, int cancel_descriptor) {
+  absl::Status readable = AwaitOffer(socket, deadline_nanos, cancel_descriptor);
   if (!readable.ok()) return readable;
   Offer offer;
   std::array<UniqueFd, kDescriptors> fds;

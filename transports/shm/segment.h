@@ -26,8 +26,9 @@ class Segment {
   // Server: sends it over the connected socket, which has room for the one small message.
   absl::Status SendTo(int socket);
   // Client: receives one, and checks descriptors, seals and sizes before it maps. DATA_LOSS where they are
-  // not as they must be; UNAVAILABLE where the server hung up; DEADLINE_EXCEEDED.
-  static absl::StatusOr<Segment> ReceiveFrom(int socket, int64_t deadline_nanos);
+  // not as they must be; UNAVAILABLE where the server hung up; DEADLINE_EXCEEDED; CANCELLED where
+  // `cancel_descriptor` (-1: none) is readable before the offer is.
+  static absl::StatusOr<Segment> ReceiveFrom(int socket, int64_t deadline_nanos, int cancel_descriptor = -1);
 
   Segment(Segment&& other) noexcept;
   Segment& operator=(Segment&&) = delete;

@@ -41,19 +41,19 @@ class ShmTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "shm"; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
-                                                      int64_t deadline_nanos) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
+                                                      int cancel_descriptor) const override {
     auto ring_bytes = RingBytes(address);
     if (!ring_bytes.ok()) return ring_bytes.status();
     auto where = UnixSocketAddress::FromPath(address.rest);
     if (!where.ok()) return where.status();
-    auto fd = ConnectUnixSocket(*where, deadline_nanos);
+    auto fd = ConnectUnixSocket(*where, deadline_nanos, cancel_descriptor);
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
     auto process = UnixPeerProcess(fd->get(), *peer);
     if (!process.ok()) return process.status();
-    auto segment = Segment::ReceiveFrom(fd->get(), deadline_nanos);
+    auto segment = Segment::ReceiveFrom(fd->get(), deadline_nanos, cancel_descriptor);
     if (!segment.ok()) return segment.status();
     return std::make_unique<ShmConnection>(ShmConnection::Side::kClient, *std::move(fd), *std::move(segment),
                                            *std::move(peer), *std::move(process));

@@ -37,11 +37,11 @@ class UnixTransport final : public Transport {
 
   std::string_view scheme() const override { return scheme_; }
 
-  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address,
-                                                      int64_t deadline_nanos) const override {
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
+                                                      int cancel_descriptor) const override {
     auto where = Resolve(address);
     if (!where.ok()) return where.status();
-    auto fd = ConnectUnixSocket(*where, deadline_nanos);
+    auto fd = ConnectUnixSocket(*where, deadline_nanos, cancel_descriptor);
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
