@@ -11,17 +11,6 @@
 #include "transport/clock.h"
 
 namespace sidecall {
-namespace {
-
-// Calls of one channel at once; a server may take fewer.
-constexpr uint32_t kMaxCalls = 4096;
-
-// The one connection of its event loop; and, while it shakes hands, what says that nobody waits for it.
-constexpr uint64_t kWatchId = 1;
-constexpr uint64_t kCancelWatchId = 2;
-
-}  // namespace
-
 // Wakes one thread of a call, wherever it sleeps, when the call is cancelled. Known to the context from the
 // first sleep on: a call that only polls pays nothing for it.
 class ClientSession::CancelWaker final : public ClientContext::Waker {
@@ -58,54 +47,6 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
       spin_(options.polling),
       keepalive_(options.keepalive_time, options.keepalive_timeout) {
   spin_.SetPeer(connection_->peer().pid);
-}
-
-absl::StatusOr<std::unique_ptr<ClientSession>> ClientSession::Open(std::unique_ptr<Connection> connection,
-                                                                   WriteMutex& write_mutex,
-                                                                   const ChannelOptions& options,
-                                                                   int64_t deadline_nanos,
-                                                                   int cancel_descriptor) {
-  // Not io_uring, which interrupts the thread that submits a poll: here, the user's.
-  auto events = MakeEpollEventLoop();
-  if (!events.ok()) return events.status();
-  std::unique_ptr<ClientSession> session(
-      new ClientSession(std::move(connection), write_mutex, options, *std::move(events)));
-  absl::Status watched = session->watch_.Add(*session->events_, *session->connection_, kWatchId);
-  if (!watched.ok()) return watched;
-  SendHello(session->writer_, write_mutex, options.max_receive_message_bytes, 0);
-  absl::Status greeted = session->AwaitHello(deadline_nanos, cancel_descriptor);
-  if (!greeted.ok()) return greeted;
-  session->counted_.Open();
-  const Hello& peer = session->agreement_.peer;
-  session->calls_ = std::vector<std::atomic<ClientCall*>>(std::min(peer.max_calls, kMaxCalls));
-  session->last_start_nanos_ = CoarseMonotonicNanos();
-  session->method_known_ = std::vector<std::atomic<bool>>(std::min(peer.max_method_ids, kMaxMethodIds));
-  return session;
-}
-
-absl::Status ClientSession::AwaitHello(int64_t deadline_nanos, int cancel_descriptor) {
-  if (cancel_descriptor < 0) return ReadHello(deadline_nanos);
-  const uint64_t token = ConnectionWatch::TokenOf(kCancelWatchId, 0);
-  absl::Status watched = events_->Add(cancel_descriptor, POLLIN, token);
-  if (!watched.ok()) return watched;
-  absl::Status greeted = ReadHello(deadline_nanos);
-  events_->Remove(cancel_descriptor, token);
-  return greeted;
-}
-
-absl::Status ClientSession::ReadHello(int64_t deadline_nanos) {
-  while (!greeted_ && !closed()) {
-    if (frames_.Poll() > 0) continue;
-    if (MonotonicNanos() >= deadline_nanos) {
-      return absl::DeadlineExceededError(
-          "the server accepted the connection, but did not answer the hello in time");
-    }
-    Flush();
-    if (!SleepUntilReadable(deadline_nanos)) {
-      return absl::CancelledError("nobody waits for the server's hello any more");
-    }
-  }
-  return greeted_ ? absl::OkStatus() : close_status_;
 }
 
 void ClientSession::LookAround() {

@@ -164,6 +164,11 @@ class ClientSession final : private WholeFrameSink {
   void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
 
+  // Calls of one channel at once; a server may take fewer.
+  static constexpr uint32_t kMaxCalls = 4096;
+  // The one connection of its event loop; and, while it shakes hands, what says that nobody waits for it.
+  static constexpr uint64_t kWatchId = 1;
+  static constexpr uint64_t kCancelWatchId = 2;
   // After which a server may well have restarted, and a system call does not matter.
   static constexpr int64_t kIdleNanos = 10'000'000;
 
