@@ -147,6 +147,11 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   } else {
     writer_.Flush(lock);
   }
+  // Its handler is not to wait for room until somebody reads what abandoned calls were sent.
+  if (abandoned_) [[unlikely]] {
+    abandoned_ = false;
+    PollOnce();
+  }
   return call;
 }
 
@@ -171,7 +176,7 @@ absl::Status ClientSession::Finish(ClientCall& call, ClientContext& context) {
   absl::Status status = LeftByCaller(call.method(), context);
   // One critical section: once abandoned, the call no longer keeps this session from being retired.
   FrameWriter::Lock lock(write_mutex_);
-  if (!call.Abandon()) {
+  if (!Abandon(lock, call)) {
     lock.unlock();
     return call.Take();
   }
@@ -187,7 +192,7 @@ absl::Status ClientSession::TakeEnded(ClientCall& call) {
 void ClientSession::Drop(ClientCall& call) {
   FrameWriter::Lock lock(write_mutex_);
   const uint32_t stream = call.stream();
-  if (!call.Abandon()) {
+  if (!Abandon(lock, call)) {
     (void)call.Take();
     return;
   }
@@ -531,7 +536,13 @@ void ClientSession::SendCancel(ClientCall& call) {
 bool ClientSession::Abandon(ClientCall& call) {
   // Under the lock: once abandoned, the call no longer keeps this session from being retired.
   FrameWriter::Lock lock(write_mutex_);
-  return call.Abandon();
+  return Abandon(lock, call);
+}
+
+bool ClientSession::Abandon(FrameWriter::Lock& /*lock*/, ClientCall& call) {
+  if (!call.Abandon()) return false;
+  abandoned_ = true;
+  return true;
 }
 
 bool ClientSession::AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,

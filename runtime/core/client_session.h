@@ -76,7 +76,10 @@ class ClientSession final : private WholeFrameSink {
   void SendWindow(ClientCall& call, uint64_t bytes);
   // Tells the server that nobody waits for it. The call goes on until its end.
   void SendCancel(ClientCall& call);
-  // The call is not waited for any more: it ends by itself. False where it has: Take its status.
+  // The call is not waited for any more: it ends by itself. False where it has: Take its status. What the
+  // server has sent, or sends until it knows, stays in the connection until somebody reads: who finishes the
+  // call, who begins the next one, and whoever waits for anything. Where neither happens, it may fill a small
+  // ring, and other handlers of this connection then wait for room.
   bool Abandon(ClientCall& call);
   // Waits, by reading or asleep at `sleeper`, until `done()`. False: the deadline or a cancel came first.
   bool AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
@@ -163,6 +166,7 @@ class ClientSession final : private WholeFrameSink {
   bool SleepUntilReadable(int64_t deadline_nanos);
   void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
+  bool Abandon(FrameWriter::Lock& lock, ClientCall& call);
 
   // Calls of one channel at once; a server may take fewer.
   static constexpr uint32_t kMaxCalls = 4096;
@@ -185,6 +189,7 @@ class ClientSession final : private WholeFrameSink {
   // Under the write lock.
   int64_t last_start_nanos_ = 0;  // coarse
   uint64_t starts_ = 0;           // ever
+  bool abandoned_ = false;        // a call, since the last one began
 
   FrameWriter writer_;
   FrameReader frames_;

@@ -189,6 +189,9 @@ absl::Status FrameClientStream::Leave() {
   if (!stream_.broken()) return call_.Take();
   // Also where what the server sent broke the stream.
   CancelOnce();
+  // Other streams' messages may wait for the room that this one's take. Before Abandon, behind which the
+  // session may go.
+  session_.PollOnce();
   absl::Status why = stream_.why_broken();
   if (!session_.Abandon(call_)) (void)call_.Take();
   return why;
