@@ -328,7 +328,7 @@ TEST_P(CancelTest, DestroyedStreamIsCancelled) {
 TEST_P(CancelTest, DeadlineWhileReading) {
   const TestService::Stub stub = NewStub();
   sidecall::ClientContext context;
-  context.set_timeout(absl::Milliseconds(50));
+  context.set_timeout(absl::Milliseconds(100) * kSlowness);
   context.AddMetadata("gate", "deadline");
   const auto reader = stub.ServerStream(&context, StreamRequest());
   EchoMessage message;
@@ -340,7 +340,7 @@ TEST_P(CancelTest, DeadlineWhileReading) {
 TEST_P(CancelTest, DeadlineWhileWriting) {
   const TestService::Stub stub = NewStub();
   sidecall::ClientContext context;
-  context.set_timeout(absl::Milliseconds(50));
+  context.set_timeout(absl::Milliseconds(100) * kSlowness);
   context.AddMetadata("gate", "deadline");
   StreamSummary summary;
   const auto writer = stub.ClientStream(&context, &summary);

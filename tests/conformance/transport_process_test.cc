@@ -131,7 +131,7 @@ TEST_P(TransportAcrossProcesses, PeerDeathIsNoticedWhoeverHasItsDescriptors) {
       listener_.reset();
       continue;
     }
-    EXPECT_TRUE(absl::IsUnavailable(transport().Connect(address_, TestDeadline()).status()));
+    EXPECT_TRUE(absl::IsUnavailable(transport().Connect(address_, TestDeadline(), -1).status()));
     if (transport().scheme() == "unix-abstract") continue;  // The kernel keeps the name for the child.
     auto taken = transport().Listen(address_);
     EXPECT_TRUE(taken.ok()) << taken.status();

@@ -56,7 +56,7 @@ FramePeer::FramePeer(const std::string& address) {
   if (!parsed.ok()) return;
   const auto transport = sidecall::FindTransport(*parsed);
   if (!transport.ok()) return;
-  auto connection = (*transport)->Connect(*parsed, sidecall::TestDeadline());
+  auto connection = (*transport)->Connect(*parsed, sidecall::TestDeadline(), -1);
   if (connection.ok()) end_ = std::make_unique<sidecall::End>(*std::move(connection));
 }
 
