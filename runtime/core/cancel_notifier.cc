@@ -16,9 +16,10 @@ CancelNotifier::~CancelNotifier() {
   if (thread_.joinable()) thread_.join();
 }
 
+// What a callback holds is the user's, and goes without the mutex: here the one before, with the parameter.
 void CancelNotifier::Add(const ServerContext& context, std::function<void()> callback) {
   const std::lock_guard lock(mutex_);
-  callbacks_[&context] = std::move(callback);
+  callbacks_[&context].swap(callback);
   if (context.deadline_nanos() != 0) deadlines_.emplace(context.deadline_nanos(), &context);
   // Whoever cancels it from now on finds the callback.
   if (context.IsCancelled()) due_.push_back(&context);
@@ -34,23 +35,28 @@ void CancelNotifier::Notify(const ServerContext& context) {
 }
 
 void CancelNotifier::Remove(const ServerContext& context) {
+  std::function<void()> removed;
   std::unique_lock lock(mutex_);
-  Erase(context);
+  if (auto found = callbacks_.find(&context); found != callbacks_.end()) {
+    removed = std::move(found->second);
+    callbacks_.erase(found);
+    deadlines_.erase({context.deadline_nanos(), &context});
+  }
   std::erase(due_, &context);
   if (thread_.get_id() == std::this_thread::get_id()) return;
   ran_.wait(lock, [&] { return running_ != &context; });
 }
 
-void CancelNotifier::Erase(const ServerContext& context) {
-  callbacks_.erase(&context);
-  deadlines_.erase({context.deadline_nanos(), &context});
+bool CancelNotifier::IsOnItsThread() const {
+  const std::lock_guard lock(mutex_);
+  return thread_.get_id() == std::this_thread::get_id();
 }
 
 void CancelNotifier::TakeLate() {
   const int64_t now = MonotonicNanos();
-  for (const auto& [deadline, context] : deadlines_) {
-    if (deadline > now) return;
-    due_.push_back(context);
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    due_.push_back(deadlines_.begin()->second);
+    deadlines_.erase(deadlines_.begin());
   }
 }
 
@@ -69,8 +75,9 @@ void CancelNotifier::Run() {
       due_.pop_front();
       auto found = callbacks_.find(context);
       if (found == callbacks_.end()) continue;
-      const std::function<void()> callback = std::move(found->second);
-      Erase(*context);
+      std::function<void()> callback = std::move(found->second);
+      callbacks_.erase(found);
+      deadlines_.erase({context->deadline_nanos(), context});
       running_ = context;
       lock.unlock();
       try {
@@ -78,6 +85,7 @@ void CancelNotifier::Run() {
       } catch (...) {
         // It has nobody to tell: the call is over as it is.
       }
+      callback = nullptr;
       lock.lock();
       running_ = nullptr;
       ran_.notify_all();

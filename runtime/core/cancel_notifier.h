@@ -33,19 +33,20 @@ class CancelNotifier {
   void Notify(const ServerContext& context);
   // The callback of `context` does not run when this returns, unless it is that which calls this.
   void Remove(const ServerContext& context);
+  // In a callback.
+  bool IsOnItsThread() const;
 
  private:
   using Deadline = std::pair<int64_t, const ServerContext*>;
 
   void Run();
   void TakeLate();
-  void Erase(const ServerContext& context);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;  // something is due, or the thread is to end
   std::condition_variable ran_;      // a callback has returned
   std::unordered_map<const ServerContext*, std::function<void()>> callbacks_;
-  std::set<Deadline> deadlines_;            // of those that have one
+  std::set<Deadline> deadlines_;            // of those that have one, and are not due
   std::deque<const ServerContext*> due_;    // some may have no callback any more
   const ServerContext* running_ = nullptr;  // whose callback runs
   bool stopping_ = false;

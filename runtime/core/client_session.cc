@@ -11,6 +11,13 @@
 #include "transport/clock.h"
 
 namespace sidecall {
+namespace {
+
+// Reads of one look at what has come.
+constexpr int kMostRoundsOfALook = 64;
+
+}  // namespace
+
 // Wakes one thread of a call, wherever it sleeps, when the call is cancelled. Known to the context from the
 // first sleep on: a call that only polls pays nothing for it.
 class ClientSession::CancelWaker final : public ClientContext::Waker {
@@ -50,16 +57,29 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
 }
 
 void ClientSession::LookAround() {
+  if (forked()) [[unlikely]] {
+    return;
+  }
   if (!TakeReaderRole()) return;
   SleepUntilReadable(0);
-  while (frames_.Poll() > 0) {
+  // A server that sends without end does not hold a caller here for ever.
+  for (int rounds = 0; rounds < kMostRoundsOfALook && PollFrames() > 0; rounds++) {
   }
   HandReaderRoleOn(true);
 }
 
+size_t ClientSession::PollFrames() {
+  const size_t frames = frames_.Poll();
+  if (frames > 0) keepalive_.Heard();
+  return frames;
+}
+
 void ClientSession::PollOnce() {
+  if (forked()) [[unlikely]] {
+    return;
+  }
   if (!TakeReaderRole()) return;
-  frames_.Poll();
+  PollFrames();
   HandReaderRoleOn(true);
 }
 
@@ -223,7 +243,11 @@ bool ClientSession::Await(const Wait& wait, Done done) {
 
 // Whoever leaves makes sure that, where others wait, one of them reads.
 void ClientSession::HandReaderRoleOn(bool release) {
-  if (release) reader_.store(false, std::memory_order_seq_cst);
+  if (release) {
+    // Silence while nobody waits says nothing.
+    if (keepalive_.enabled() && followers_.load(std::memory_order_seq_cst) == 0) keepalive_.Heard();
+    reader_.store(false, std::memory_order_seq_cst);
+  }
   if (followers_.load(std::memory_order_seq_cst) == 0 || reader_.load(std::memory_order_seq_cst)) return;
   for (auto& entry : calls_) {
     ClientCall* call = entry.load(std::memory_order_acquire);
@@ -258,12 +282,11 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
   if (closed()) EndByClose(wait.call);
   spin_.Begin();
   for (bool look = !spin_.SleepsAtOnce(); !done(); look = true) {
-    const size_t frames = look ? frames_.Poll() : 0;
+    const size_t frames = look ? PollFrames() : 0;
     if (writer_.has_pending()) Flush();
     if (done()) continue;
     if (wait.context.cancelled()) break;
     if (frames > 0) {
-      keepalive_.Heard();
       if (deadline_nanos == kInfiniteFutureNanos) continue;
     } else if (look && spin_.Continue()) {
       if (deadline_nanos > spin_.now_nanos()) continue;
@@ -306,10 +329,7 @@ void ClientSession::SleepUntilHeard(int64_t deadline_nanos) {
     }
     case Keepalive::Due::kGiveUp:
       // The answer may lie there, where this thread was not let run for as long.
-      if (frames_.Poll() > 0) {
-        keepalive_.Heard();
-        return;
-      }
+      if (PollFrames() > 0) return;
       gave_up_ = true;
       connection_->Close();  // The next Poll tells.
       return;
@@ -486,6 +506,9 @@ void ClientSession::EndByClose(ClientCall& call) {
 
 bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
                                 const internal::MessageSource* message, size_t size, bool half_close) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
   FrameStream& stream = *call.streaming();
   FrameHeader header;
   header.type = FrameType::kMessage;
@@ -501,6 +524,9 @@ bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
 }
 
 void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
+  if (forked()) [[unlikely]] {
+    return;
+  }
   FrameHeader header;
   header.type = FrameType::kWindow;
   header.lane = Lane::kControl;
@@ -513,6 +539,9 @@ void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
 }
 
 bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
   FrameStream* stream = call.streaming();
   Sleeper& sleeper = stream != nullptr ? stream->producer() : call.caller();
   {
@@ -529,11 +558,17 @@ bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {
 }
 
 void ClientSession::SendCancel(ClientCall& call) {
+  if (forked()) [[unlikely]] {
+    return;
+  }
   FrameWriter::Lock lock(write_mutex_);
   if (!call.done()) SendCancel(lock, call.stream());
 }
 
 bool ClientSession::Abandon(ClientCall& call) {
+  if (forked()) [[unlikely]] {
+    return true;
+  }
   // Under the lock: once abandoned, the call no longer keeps this session from being retired.
   FrameWriter::Lock lock(write_mutex_);
   return Abandon(lock, call);
@@ -547,6 +582,9 @@ bool ClientSession::Abandon(FrameWriter::Lock& /*lock*/, ClientCall& call) {
 
 bool ClientSession::AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
                                 absl::FunctionRef<bool()> done) {
+  if (forked()) [[unlikely]] {
+    return false;
+  }
   const Wait wait{
       .call = call, .context = context, .sleeper = sleeper, .deadline_nanos = WaitDeadline(context)};
   return Await(wait, done);

@@ -19,6 +19,7 @@
 #include "core/adaptive_spin.h"
 #include "core/client_call.h"
 #include "core/connection_watch.h"
+#include "core/fork_guard.h"
 #include "core/frame_reader.h"
 #include "core/frame_writer.h"
 #include "core/handshake.h"
@@ -93,6 +94,8 @@ class ClientSession final : private WholeFrameSink {
   // Whoever sends for `call`, a streaming call's producer: waits until nothing waits for room any more. False
   // as AwaitStream.
   bool AwaitRoom(ClientCall& call, ClientContext& context);
+  // In a child of fork(), whose parent has the connection: nothing of it is to be touched.
+  bool forked() const { return fork_guard_.forked(); }
   uint64_t max_send_message() const { return agreement_.peer.max_message; }
   uint64_t max_receive_message() const { return max_receive_message_; }
 
@@ -164,6 +167,7 @@ class ClientSession final : private WholeFrameSink {
   template <typename Done>
   void SleepAsFollower(const Wait& wait, Done done);
   bool SleepUntilReadable(int64_t deadline_nanos);
+  size_t PollFrames();
   void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
   bool Abandon(FrameWriter::Lock& lock, ClientCall& call);
@@ -176,6 +180,7 @@ class ClientSession final : private WholeFrameSink {
   // After which a server may well have restarted, and a system call does not matter.
   static constexpr int64_t kIdleNanos = 10'000'000;
 
+  const ForkGuard fork_guard_;
   const std::unique_ptr<Connection> connection_;
   WriteMutex& write_mutex_;
   const uint64_t max_receive_message_;

@@ -199,6 +199,9 @@ absl::Status FrameClientStream::Leave() {
 
 // Whether the call is not waited for any more: also because it was cancelled just now, and has not ended.
 bool FrameClientStream::GaveUp() {
+  if (session_.forked()) [[unlikely]] {
+    stream_.Break(ForkGuard::Error("this stream's channel"));
+  }
   if (context_.cancelled() && !call_.done() && !stream_.broken())
     GiveUp(LeftByCaller(call_.method(), context_));
   return stream_.broken();

@@ -11,6 +11,8 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "core/frame_stream.h"
+#include "core/handshake.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -23,8 +25,18 @@ class FloodBudget {
   // A WINDOW of less gives next to nothing; larger ones are bounded by the window itself.
   static constexpr uint64_t kSmallWindow = 4096;
 
-  // A call began.
-  void Earn() { left_ = std::min(left_ + kPerCall, kMost); }
+  // A call began, or was refused. `sends_more`: its client may send messages behind the START, up to a window
+  // of them before it can know that the call has ended.
+  void Earn(bool sends_more) {
+    left_ = std::min(left_ + kPerCall, kMost);
+    if (sends_more) late_bytes_ = std::min(late_bytes_ + int64_t{kInitialWindow}, kMostLateBytes);
+  }
+  // A message of a call that has ended came. False where no call explains it.
+  bool TakeLate(size_t bytes) {
+    if (late_bytes_ <= 0) return false;
+    late_bytes_ -= static_cast<int64_t>(bytes) + FrameStream::kMessageCost;
+    return true;
+  }
   // A frame without progress came. False: it is one too many. The clock is read only where the budget is used
   // up.
   bool Spend() { return --left_ >= 0 || EarnByTime(); }
@@ -45,7 +57,10 @@ class FloodBudget {
     return true;
   }
 
+  static constexpr int64_t kMostLateBytes = int64_t{1024} * kInitialWindow;
+
   int64_t left_ = kMost;
+  int64_t late_bytes_ = 0;
   int64_t since_nanos_ = MonotonicNanos();
 };
 

@@ -128,11 +128,13 @@ void FrameEngine::SendWaiting() {
 }
 
 ChannelState FrameEngine::State() {
+  if (fork_guard_.forked()) return ChannelState::kShutdown;
   const FrameWriter::Lock lock(mutex_);
   return CurrentState();
 }
 
 bool FrameEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
+  if (fork_guard_.forked()) return last != ChannelState::kShutdown;
   HandlerScope::AboutToBlock();
   FrameWriter::Lock lock(mutex_);
   while (CurrentState() == last) {
@@ -156,6 +158,7 @@ ChannelState FrameEngine::CurrentState() {
 }
 
 bool FrameEngine::Connect(int64_t deadline_nanos) {
+  if (fork_guard_.forked()) return false;
   FrameWriter::Lock lock(mutex_);
   if (session_ != nullptr) session_->LookAround();
   Backoff backoff;

@@ -71,6 +71,13 @@ bool FrameReader::OnFrame(const FrameHeader& header, const FrameBody& body) {
   return finished_.empty() && copies_used_ < kCopiesBytes / 2;
 }
 
+// The transport found no memory for what comes: nothing of this connection can be read any more.
+size_t FrameReader::EndForMemory() {
+  connection_.Close();
+  OnClosed(absl::ResourceExhaustedError("no memory for what the peer sends"));
+  return 0;
+}
+
 void FrameReader::OnClosed(const absl::Status& why) {
   if (!std::exchange(closed_, true)) sink_.OnClosed(why);
 }

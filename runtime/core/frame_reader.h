@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -46,7 +47,11 @@ class FrameReader final : private FrameSink {
     if (closed_) return 0;
     copies_used_ = 0;
     if (!finished_.empty()) RecycleFinished();
-    return connection_.Poll(*this);
+    try {
+      return connection_.Poll(*this);
+    } catch (const std::bad_alloc&) {
+      return EndForMemory();
+    }
   }
   // Bytes set aside for split frames that are not whole yet.
   uint64_t assembling_bytes() const { return assembling_bytes_; }
@@ -76,6 +81,7 @@ class FrameReader final : private FrameSink {
   };
 
   bool OnFrame(const FrameHeader& header, const FrameBody& body) override;
+  size_t EndForMemory();
   void OnClosed(const absl::Status& why) override;
   absl::Status TakeFrame(const FrameHeader& header, const FrameBody& body);
   absl::Status BeginAssembly(const FrameHeader& header, const FrameBody& body);

@@ -55,6 +55,7 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   filled_bytes_.store(0, std::memory_order_relaxed);
   taken_.Clear(kKeptInIndex);
   taken_at_ = 0;
+  taken_bytes_.store(0, std::memory_order_relaxed);
   expected_ = nullptr;
   expected_taken_ = Taken::kNothing;
   unreturned_ = 0;
@@ -190,9 +191,13 @@ FrameStream::Taken FrameStream::Take(internal::MessageTarget& target) {
     taken_at_ = 0;
     // In this order: what was there before the end is there now.
     const bool all = HasFlag(kReceivedAll);
-    if (filled_bytes_.load(std::memory_order_seq_cst) == 0) return all ? Taken::kEnd : Taken::kNothing;
+    if (filled_bytes_.load(std::memory_order_seq_cst) == 0) {
+      taken_bytes_.store(0, std::memory_order_relaxed);
+      return all ? Taken::kEnd : Taken::kNothing;
+    }
     const std::lock_guard lock(mutex_);
     std::swap(taken_, filled_);
+    taken_bytes_.store(taken_.size, std::memory_order_relaxed);
     filled_bytes_.store(0, std::memory_order_relaxed);
   }
   uint32_t size = 0;

@@ -60,8 +60,11 @@ class FrameStream {
   }
   // DATA_LOSS where the window grows beyond what there is.
   absl::Status OnWindow(uint64_t bytes);
-  // Any thread. Bytes of messages that came and were not taken, but for those that the consumer is at.
-  size_t unread_bytes() const { return filled_bytes_.load(std::memory_order_relaxed); }
+  // Any thread. Bytes of messages that came and were not taken; those that the consumer took over together
+  // count until it has taken the last.
+  size_t unread_bytes() const {
+    return filled_bytes_.load(std::memory_order_relaxed) + taken_bytes_.load(std::memory_order_relaxed);
+  }
   // Any thread. No message follows those that are there.
   void EndReceiving() { SetFlags(kReceivedAll); }
   // Any thread. The same, and what is sent reaches nobody.
@@ -165,6 +168,7 @@ class FrameStream {
   // The consumer's.
   Messages taken_;
   size_t taken_at_ = 0;  // the next message
+  std::atomic<size_t> taken_bytes_{0};
   internal::MessageTarget* expected_ = nullptr;
   Taken expected_taken_ = Taken::kNothing;
   size_t last_message_bytes_ = 0;

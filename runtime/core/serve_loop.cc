@@ -28,7 +28,7 @@ constexpr uint64_t kFirstSession = 1024;
 void NoteRefused(const absl::Status& why) {
   process_counters.Of(CallSide::kServer).failed.fetch_add(1, std::memory_order_relaxed);
   if (LogEnabled(LogLevel::kWarning)) {
-    Log(LogLevel::kWarning, absl::StrCat("a connection was refused: ", why.ToString()));
+    LogOfPeer(LogLevel::kWarning, absl::StrCat("a connection was refused: ", why.ToString()));
   }
 }
 
@@ -40,6 +40,9 @@ class OfferAfterParse final : public FrameServerCall::BeforeHandler {
  private:
   RoleOffer& offer_;
 };
+
+// Whose handler this thread runs for an executor.
+thread_local constinit const ServeLoop* handles_for = nullptr;
 
 // For a handler on a thread of somebody else's, which has no role to offer.
 class NothingToOffer final : public FrameServerCall::BeforeHandler {
@@ -165,9 +168,7 @@ ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
     return Ran::kAll;
   }
   if (options_.executor) {
-    call.KeepRequest();
-    offer.Offer();  // An executor may run the handler here and now.
-    RunElsewhere(call, options_);
+    RunElsewhere(call, offer);
   } else {
     OfferAfterParse before(offer);
     call.Run(before);
@@ -176,15 +177,28 @@ ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
   return offer.retaken() ? Ran::kAllAndRead : Ran::kAll;
 }
 
-void ServeLoop::RunElsewhere(FrameServerCall& call, const ServerOptions& options) {
+// On a thread of the executor's, or on this one, where the executor runs tasks at once.
+void ServeLoop::RunElsewhere(FrameServerCall& call, RoleOffer& offer) {
   try {
-    options.executor([&call] {
+    call.KeepRequest();
+    offer.Offer();
+    options_.executor([this, &call] {
+      if (!call.ClaimRun()) return;
+      const ServeLoop* outer = std::exchange(handles_for, this);
       NothingToOffer before;
       call.Run(before);
+      handles_for = outer;
     });
   } catch (...) {
+    // No memory, or no place in the executor. One that throws and has run the task all the same is put up
+    // with.
+    if (!call.ClaimRun()) return;
     call.session().Refuse(call, absl::ResourceExhaustedError("the server's executor refused the call"));
   }
+}
+
+bool ServeLoop::InHandler() const {
+  return RoleOffer::Of(pool_) != nullptr || handles_for == this || cancel_notifier_.IsOnItsThread();
 }
 
 // Counts for real only where the bound, which grows with every call, comes to the limit.
@@ -390,7 +404,11 @@ void ServeLoop::Accept(size_t listener_index) {
     auto connection = listeners_[listener_index]->Accept();
     if (connection.ok() && *connection == nullptr) return;
     if (connection.ok()) {
-      AddSession(*std::move(connection));
+      try {
+        AddSession(*std::move(connection));
+      } catch (const std::bad_alloc&) {
+        LogOfPeer(LogLevel::kWarning, "a connection was refused: no memory");
+      }
       continue;
     }
     // A peer that has left again, as one does that only looks whether somebody listens, is no news.

@@ -42,8 +42,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool Drain(int64_t deadline_nanos);
   // Tells open calls that nobody waits for them. Returns when they know.
   void CancelCalls();
-  // Whether this thread is one of the server's, and in a handler.
-  bool InHandler() const { return RoleOffer::Of(pool_) != nullptr; }
+  // Whether this thread is in a handler of the server's, or in a callback for one.
+  bool InHandler() const;
   // Ends everything but handlers that still run, for which it waits.
   void Stop();
 
@@ -79,7 +79,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   enum class Ran { kAll, kAllAndRead, kRoleLost };
   Ran RunCalls();
   Ran RunOne(FrameServerCall& call);
-  static void RunElsewhere(FrameServerCall& call, const ServerOptions& options);
+  void RunElsewhere(FrameServerCall& call, RoleOffer& offer);
   void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   void SleepAsWaiter(Sleeper& sleeper, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
   bool TakeRole(RoleOffer* offer);

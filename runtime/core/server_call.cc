@@ -44,6 +44,7 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
   initial_metadata_sent_ = false;
   last_written_ = false;
   notified_.store(false, std::memory_order_relaxed);
+  claimed_.store(false, std::memory_order_relaxed);
   cancelled_by_handler_.store(false, std::memory_order_relaxed);
   measure_ = {};
   context_.Start(this, session_.peer(), deadline_nanos);
@@ -258,8 +259,17 @@ absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
   return status;
 }
 
+void FrameServerCall::ForgetRequest() {
+  constexpr size_t kKept = 16u << 10;
+  if (kept_request_.capacity() > kKept) std::string().swap(kept_request_);
+  kept_bytes_.store(0, std::memory_order_relaxed);
+}
+
 void FrameServerCall::Finish(const absl::Status& handlers_status, const internal::MessageSource* reply) {
   absl::Status status = handlers_status;
+  if (kept_bytes() > 0) [[unlikely]] {
+    ForgetRequest();
+  }
   if (notified_.load(std::memory_order_relaxed)) session_.cancel_notifier().Remove(context_);
   const bool cancelled = cancelled_by_handler_.load(std::memory_order_acquire);
   if (!status.ok() || streaming_ || cancelled) [[unlikely]] {

@@ -48,12 +48,17 @@ class FrameServerCall final : public internal::ServerCall {
   // Copies them, for a handler that runs beside that Poll.
   void KeepRequest() {
     kept_request_.assign(request_);
+    kept_bytes_.store(kept_request_.size(), std::memory_order_relaxed);
     request_ = kept_request_;
   }
   // It is a call of its method from now on, whoever ends it.
   void ObserveStart();
   // Its answer, with a message of so many bytes, is about to be sent. Once.
   void ObserveEnd(absl::StatusCode code, size_t message_bytes);
+  // False where the call runs elsewhere already, or was refused.
+  bool ClaimRun() { return !claimed_.exchange(true, std::memory_order_acq_rel); }
+  // Bytes that it keeps so.
+  size_t kept_bytes() const { return kept_bytes_.load(std::memory_order_relaxed); }
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
@@ -83,6 +88,7 @@ class FrameServerCall final : public internal::ServerCall {
   int64_t WaitDeadline() const;
   bool PastDeadline() const;
   void MarkCancelled();
+  void ForgetRequest();
   bool CutShort();
   bool AwaitRoom();
   void FlushBurst();
@@ -95,6 +101,8 @@ class FrameServerCall final : public internal::ServerCall {
   const Dispatcher::Entry* entry_ = nullptr;
   std::string_view request_;
   std::string kept_request_;
+  std::atomic<size_t> kept_bytes_{0};
+  std::atomic<bool> claimed_{false};
   bool method_known_ = false;
   int64_t deadline_nanos_ = 0;
   BeforeHandler* before_ = nullptr;

@@ -1,6 +1,7 @@
 #include "core/server_core.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -66,7 +67,11 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
     absl::Status added = core->loop_->AddListener(*std::move(listener));
     if (!added.ok()) return added;
   }
-  core->loop_->Start();
+  try {
+    core->loop_->Start();
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(absl::StrCat("no threads for the server: ", error.what()));
+  }
   if (LogEnabled(LogLevel::kInfo)) {
     Log(LogLevel::kInfo, absl::StrCat("a server listens at ", absl::StrJoin(addresses, ", ")));
   }
@@ -84,7 +89,15 @@ void ServerCore::Shutdown(absl::Duration grace) {
   }
   const std::lock_guard lock(mutex_);
   if (handlers_shutdown_.joinable()) return;
-  handlers_shutdown_ = std::thread([this, grace] { ShutdownAndWait(grace); });
+  try {
+    handlers_shutdown_ = std::thread([this, grace] { ShutdownAndWait(grace); });
+  } catch (const std::system_error&) {
+    Log(LogLevel::kError,
+        "no thread for the shutdown that a handler asked for: the server takes no new calls, and ends when "
+        "it is "
+        "destroyed");
+    loop_->Drain(0);
+  }
 }
 
 void ServerCore::ShutdownAndWait(absl::Duration grace) {

@@ -19,6 +19,11 @@ bool TakesStream(const Dispatcher::Entry& entry) {
          kind == internal::MethodKind::kBidirectionalStreaming;
 }
 
+// Bytes of a frame with the largest message that is taken.
+uint64_t MaxWholeFrame(const ServerOptions& options) {
+  return options.max_receive_message_bytes + kMaxHeadBytes;
+}
+
 // The END, and its body's beginning, of a call that no handler has seen.
 FrameHeader Refusal(uint32_t stream, const absl::Status& status, std::string& head) {
   FrameHeader header;
@@ -40,8 +45,7 @@ ServerSession::ServerSession(uint64_t id, std::unique_ptr<Connection> connection
       options_(options),
       host_(host),
       writer_(*connection_),
-      frames_(*connection_, *this, options.max_receive_message_bytes + kMaxHeadBytes,
-              options.max_calls_per_connection) {
+      frames_(*connection_, *this, MaxWholeFrame(options), options.max_calls_per_connection) {
   counted_.Open();
   SendHello(writer_, write_mutex_, options.max_receive_message_bytes,
             static_cast<uint32_t>(options.max_calls_per_connection));
@@ -143,8 +147,10 @@ bool ServerSession::HasMemoryFor(uint64_t bytes) {
   }
   unread_bound_ = bytes;
   for (const auto& call : calls_) {
-    FrameStream* stream = call != nullptr && call->open() ? call->streaming() : nullptr;
-    if (stream != nullptr) unread_bound_ += stream->unread_bytes();
+    if (call == nullptr || !call->open()) continue;
+    unread_bound_ += call->kept_bytes();
+    if (const FrameStream* stream = call->streaming(); stream != nullptr)
+      unread_bound_ += stream->unread_bytes();
   }
   return unread_bound_ <= rest;
 }
@@ -242,9 +248,14 @@ FrameStream* ServerSession::StreamOf(uint32_t stream) const {
   return call != nullptr ? call->streaming() : nullptr;
 }
 
+// Of a message that crossed its stream's end.
+absl::Status ServerSession::ChargeLate(size_t bytes) {
+  return flood_budget_.TakeLate(bytes) ? absl::OkStatus() : ChargeFlood();
+}
+
 absl::Status ServerSession::TakeMessage(const FrameHeader& header, std::string_view body) {
   FrameStream* stream = StreamOf(header.stream);
-  if (stream == nullptr) return ChargeFlood();  // It crossed the stream's end.
+  if (stream == nullptr) return ChargeLate(body.size());
   const bool says_something = header.has(FrameFlags::kMessage) || header.has(FrameFlags::kHalfClose);
   if (body.empty() && (!says_something || header.has(FrameFlags::kSeveral))) [[unlikely]] {
     absl::Status charged = ChargeFlood();
@@ -286,6 +297,7 @@ void ServerSession::TakeCancel(uint32_t stream) {
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
   starts_++;
+  flood_budget_.Earn(!header.has(FrameFlags::kHalfClose));
   if (writer_.pending_ends() >= options_.max_calls_per_connection) {
     return absl::DataLossError(absl::StrCat(
         "the client begins calls and reads no answers: ", options_.max_calls_per_connection, " wait for it"));
@@ -352,6 +364,11 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     Refuse(header.stream, takes);
     return absl::OkStatus();
   }
+  if ((TakesStream(*entry) || options_.executor) && !HasMemoryFor(body.size())) {
+    call.SetClosed();
+    Refuse(header.stream, NoMemory());
+    return absl::OkStatus();
+  }
   if (TakesStream(*entry)) {
     FrameHeader first = header;
     first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
@@ -363,7 +380,6 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   }
   started_++;
   call.ObserveStart();
-  flood_budget_.Earn();
   runnable_->push_back(&call);
   return absl::OkStatus();
 }
@@ -430,8 +446,8 @@ absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header, uin
   if (!greeted_) return absl::DataLossError("the client did not say hello first");
   const uint32_t index = StreamIndex(header.stream);
   const bool open = index < calls_.size() && calls_[index] != nullptr && calls_[index]->open();
-  // What is larger than the limit gets no memory anyway.
-  const bool fits = size > options_.max_receive_message_bytes || HasMemoryFor(size);
+  // What is larger than the reader's limit gets no memory anyway.
+  const bool fits = size > MaxWholeFrame(options_) || HasMemoryFor(size);
   if (header.type == FrameType::kStart && !open) {
     if (!fits) {
       starts_++;
@@ -441,8 +457,8 @@ absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header, uin
   }
   if (header.type == FrameType::kMessage) {
     FrameStream* stream = StreamOf(header.stream);
-    if (stream == nullptr) {  // It crossed the stream's end.
-      absl::Status charged = ChargeFlood();
+    if (stream == nullptr) {
+      absl::Status charged = ChargeLate(size);
       if (!charged.ok()) return charged;
       return false;
     }
@@ -476,8 +492,8 @@ void ServerSession::OnClosed(const absl::Status& why) {
   const bool left = why.ok() || absl::IsUnavailable(why);
   const LogLevel level = left ? LogLevel::kDebug : LogLevel::kWarning;
   if (LogEnabled(level)) {
-    Log(level, absl::StrCat("connection ", id_, " of ", peer().ToString(),
-                            left ? " ended: " : " was closed: ", why.ToString()));
+    LogOfPeer(level, absl::StrCat("connection ", id_, " of ", peer().ToString(),
+                                  left ? " ended: " : " was closed: ", why.ToString()));
   }
   CancelCalls();
 }

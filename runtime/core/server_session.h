@@ -110,6 +110,7 @@ class ServerSession final : private WholeFrameSink {
   absl::Status TakeWindow(const FrameHeader& header);
   // A frame without progress is charged to the connection.
   absl::Status ChargeFlood() { return flood_budget_.Spend() ? absl::OkStatus() : FloodBudget::Exceeded(); }
+  absl::Status ChargeLate(size_t bytes);
   void TakeCancel(uint32_t stream);
   // The open call of that stream; null where it has ended, or has not begun.
   FrameServerCall* CallOf(uint32_t stream) const;

@@ -1,5 +1,8 @@
 #include "transport/logging.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -8,6 +11,9 @@
 #include <mutex>
 #include <string>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/clock.h"
 
 namespace sidecall {
 namespace {
@@ -28,8 +34,11 @@ Sink& TheSink() {
   return *sink;
 }
 
-// One write a line, so that those of several threads do not mix.
+// One write a line, so that those of several threads do not mix. Nothing where it would block: nobody reads
+// the pipe, and the server is not to wait for that.
 void WriteToStderr(std::string_view message) {
+  pollfd item{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (poll(&item, 1, 0) <= 0) return;
   std::string line = "sidecall: ";
   line.append(message);
   line += '\n';
@@ -95,6 +104,29 @@ LogLevel MinLogLevel() {
 
 void Log(LogLevel level, std::string_view message) {
   if (level >= MinLogLevel()) Emit(level, message);
+}
+
+void LogOfPeer(LogLevel level, std::string_view message) {
+  constexpr int64_t kAtOnce = 100;
+  static std::mutex mutex;
+  static int64_t left = kAtOnce;
+  static int64_t earned_at_second = 0;
+  static uint64_t left_out = 0;
+  if (!LogEnabled(level)) return;
+  uint64_t untold = 0;
+  {
+    const std::lock_guard lock(mutex);
+    const int64_t second = CoarseMonotonicNanos() / 1'000'000'000;
+    left = std::min(left + second - std::exchange(earned_at_second, second), kAtOnce);
+    if (left <= 0) {
+      left_out++;
+      return;
+    }
+    left--;
+    untold = std::exchange(left_out, 0);
+  }
+  if (untold == 0) return Log(level, message);
+  Log(level, absl::StrCat(std::string(message), " (", untold, " lines like this were left out)"));
 }
 
 }  // namespace sidecall

@@ -25,6 +25,9 @@ inline bool LogEnabled(LogLevel level) {
 
 // Gives `message` to the sink, where its level is enabled.
 void Log(LogLevel level, std::string_view message);
+// The same for what any peer can cause as often as it likes: some at once, then one a second, which tells how
+// many were left out.
+void LogOfPeer(LogLevel level, std::string_view message);
 
 }  // namespace sidecall
 

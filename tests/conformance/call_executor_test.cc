@@ -172,21 +172,39 @@ class Quitter final : public TestService::Service {
   }
 };
 
-class ShutdownInAHandlerTest : public CallTest {};
+class ShutdownInAHandlerTest : public CallTest {
+ protected:
+  void Shutdown(const sidecall::ServerOptions& options) {
+    Quitter quitter;
+    auto server = sidecall::ServerBuilder()
+                      .AddAddress(address())
+                      .RegisterService(&quitter)
+                      .SetOptions(options)
+                      .BuildAndStart();
+    ASSERT_TRUE(server.ok()) << server.status();
+    quitter.server = *std::move(server);
+    const TestService::Stub stub = NewStub();
+    PatientContext context;
+    EmptyMessage reply;
+    EXPECT_TRUE(stub.Empty(&context, EmptyMessage(), &reply).ok())
+        << "the handler's own call ends as it says";
+    quitter.server->Wait();
+    PatientContext late;
+    EXPECT_TRUE(HasCode(stub.Empty(&late, EmptyMessage(), &reply), absl::StatusCode::kUnavailable));
+    quitter.server.reset();
+  }
+};
 SIDECALL_OVER_TRANSPORTS_WHERE(ShutdownInAHandlerTest, InOneProcess);
 
 TEST_P(ShutdownInAHandlerTest, ReturnsAndGoesOn) {
-  Quitter quitter;
-  auto server = sidecall::ServerBuilder().AddAddress(address()).RegisterService(&quitter).BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  quitter.server = *std::move(server);
-  const TestService::Stub stub = NewStub();
-  PatientContext context;
-  EmptyMessage reply;
-  EXPECT_TRUE(stub.Empty(&context, EmptyMessage(), &reply).ok()) << "the handler's own call ends as it says";
-  quitter.server->Wait();
-  EXPECT_TRUE(HasCode(stub.Empty(&context, EmptyMessage(), &reply), absl::StatusCode::kUnavailable));
-  quitter.server.reset();
+  Shutdown({});
+}
+
+TEST_P(ShutdownInAHandlerTest, OnAnExecutorsThread) {
+  Pool pool(1);
+  sidecall::ServerOptions options;
+  options.executor = [&pool](std::function<void()> task) { pool.Add(std::move(task)); };
+  Shutdown(options);
 }
 
 }  // namespace

@@ -97,6 +97,33 @@ TEST_P(ForkTest, PendingCallIsTheParents) {
   EXPECT_TRUE(destroyed->Finish().ok());
 }
 
+TEST_P(ForkTest, StreamAndStatesAreTheParents) {
+  StartServer();
+  const auto channel = NewChannel();
+  const TestService::Stub stub(channel);
+  PatientContext context;
+  auto stream = stub.BidirectionalStream(&context);
+  EchoMessage message;
+  ASSERT_TRUE(stream->Write(message) && stream->Read(&message));
+  message.set_number(7);
+  ASSERT_TRUE(stream->Write(message));  // What comes back is not to be read by the child.
+  const auto work = [&]() -> std::string {
+    if (channel->GetState(true) != sidecall::ChannelState::kShutdown) return "a state of its own";
+    if (channel->WaitForConnected(absl::InfiniteFuture())) return "connected";
+    EchoMessage taken;
+    if (stream->Write(taken) || stream->Read(&taken)) return "a stream of its own";
+    context.TryCancel();
+    const absl::Status status = stream->Finish();
+    stream.reset();
+    return absl::IsFailedPrecondition(status) ? "" : status.ToString();
+  };
+  EXPECT_EQ(InChild(work), "");
+  ASSERT_TRUE(stream->Read(&message));
+  EXPECT_EQ(message.number(), 7);
+  EXPECT_TRUE(stream->WritesDone());
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
 TEST_P(ForkTest, WhileCallsAreInFlight) {
   StartServer();
   const TestService::Stub stub = NewStub();

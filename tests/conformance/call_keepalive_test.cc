@@ -47,6 +47,28 @@ TEST_P(StoppedServerTest, IsFoundByKeepalive) {
   EXPECT_TRUE(Echoes(stub, 2)) << "over a new connection";
 }
 
+// A question that a call before has left open is none of the next one's, nor is the time in which nobody
+// waited.
+TEST_P(StoppedServerTest, IdleTimeIsNoSilence) {
+  const auto channel = NewChannel(Asking());
+  const TestService::Stub stub(channel);
+  ASSERT_TRUE(Echoes(stub, 1));
+  Stop();
+  sidecall::ClientContext late;
+  late.set_timeout(absl::Milliseconds(700));
+  EchoMessage reply;
+  EXPECT_TRUE(HasCode(stub.Echo(&late, EchoMessage(), &reply), absl::StatusCode::kDeadlineExceeded));
+  kill(server().pid(), SIGCONT);
+  EXPECT_FALSE(
+      channel->WaitForStateChange(sidecall::ChannelState::kReady, absl::Now() + absl::Milliseconds(700)));
+  absl::Status status;
+  std::thread caller([&] { status = CallSleep(stub, "gate"); });
+  EXPECT_TRUE(server().AwaitArrivals("gate", 1));
+  server().OpenGate("gate");
+  caller.join();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 class SlowServerTest : public CallTest {
  protected:
   void SetUp() override { StartServer(); }

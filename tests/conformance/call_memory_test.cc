@@ -28,7 +28,22 @@ bool IsExhausted(const std::optional<RawPeer::Frame>& frame) {
          frame->header.code == static_cast<uint32_t>(absl::StatusCode::kResourceExhausted);
 }
 
-// Requests that are begun, and never end.
+// Requests that are begun, and never end. Larger messages than are taken may have room beside them in a
+// frame.
+TEST_P(MemoryTest, SplitRequestsBeyondTheLimitOfMessages) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello());
+  const uint32_t size = kMiB + 1;
+  std::string head(reinterpret_cast<const char*>(&size), sizeof size);
+  sidecall::AppendMethodName(head, kEcho);
+  constexpr uint8_t kFlags =
+      FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose | FrameFlags::kMore;
+  for (uint32_t call = 0; call < kCalls; call++) {
+    peer.SendBytes(FrameOf(FrameType::kStart, kFlags, 1 << 16 | call, head));
+  }
+  for (uint32_t call = 7; call < kCalls; call++) EXPECT_TRUE(IsExhausted(peer.ReceiveFrame()));
+}
+
 TEST_P(MemoryTest, SplitRequestsUnderWay) {
   RawPeer peer(path());
   ASSERT_TRUE(peer.SayHello());

@@ -135,5 +135,20 @@ TEST_P(HandlerCloseTest, WritesAfterTheLast) {
   ExpectTwoMessages(*stub.BidirectionalStream(&context));
 }
 
+// What a client writes before it knows that its stream has ended is no flood, however often it happens.
+TEST_P(StreamCloseTest, WritersThatTheServerEndsAgainAndAgain) {
+  const TestService::Stub stub = NewStub();
+  for (int call = 0; call < 60; call++) {
+    PatientContext context;
+    context.AddMetadata("end-after", "1");
+    context.AddMetadata("code", "16");
+    StreamSummary summary;
+    const auto writer = stub.ClientStream(&context, &summary);
+    while (writer->Write(EchoMessage())) {
+    }
+    ASSERT_TRUE(HasCode(writer->Finish(), absl::StatusCode::kUnauthenticated)) << "call " << call;
+  }
+}
+
 }  // namespace
 }  // namespace conformance
