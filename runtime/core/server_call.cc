@@ -21,6 +21,10 @@ absl::Status LateHandler() {
   return absl::DeadlineExceededError("the deadline passed while the handler ran");
 }
 
+absl::Status CancelledInHandler() {
+  return absl::CancelledError("the call was cancelled while the handler ran");
+}
+
 absl::Status CancelledByHandler() {
   return absl::CancelledError("the handler cancelled the call");
 }
@@ -149,7 +153,7 @@ bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
 // has not ended well then.
 bool FrameServerCall::CutShort() {
   if (!frame_stream_->over()) return false;
-  frame_stream_->Break(absl::CancelledError("the call was cancelled while the handler ran"));
+  frame_stream_->Break(CancelledInHandler());
   return true;
 }
 
@@ -255,6 +259,8 @@ void FrameServerCall::SendInitialMetadata() {
 absl::Status FrameServerCall::StatusToSend(const absl::Status& status) const {
   if (streaming_ && frame_stream_->broken()) return frame_stream_->why_broken();
   if (cancelled_by_handler_.load(std::memory_order_acquire)) return CancelledByHandler();
+  // What a handler makes of a cancel that it saw is no whole reply, whatever it says.
+  if (status.ok() && context_.cancelled()) return CancelledInHandler();
   if (!status.ok() && PastDeadline() && !absl::IsDeadlineExceeded(status)) return LateHandler();
   return status;
 }
@@ -271,7 +277,7 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
     ForgetRequest();
   }
   if (notified_.load(std::memory_order_relaxed)) session_.cancel_notifier().Remove(context_);
-  const bool cancelled = cancelled_by_handler_.load(std::memory_order_acquire);
+  const bool cancelled = context_.cancelled();
   if (!status.ok() || streaming_ || cancelled) [[unlikely]] {
     status = StatusToSend(handlers_status);
     if (streaming_) FlushBurst();

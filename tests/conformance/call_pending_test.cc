@@ -294,6 +294,22 @@ TEST_P(PendingTest, Cancel) {
   EXPECT_TRUE(other.Finishes());
 }
 
+// What its handler says then counts for nothing.
+TEST_P(PendingTest, CancelOfAHandlerThatSaysOk) {
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  context.AddMetadata("ok-all-the-same", "");
+  SleepRequest request;
+  request.set_gate("never-opened");
+  EchoMessage reply;
+  sidecall::PendingCall call = stub.async().Sleep(&context, request, &reply);
+  ASSERT_TRUE(server().AwaitArrivals("never-opened", 1));
+  context.TryCancel();
+  EXPECT_TRUE(server().AwaitCancels("never-opened", 1));
+  EXPECT_TRUE(Echoes(stub, 1)) << "the late answer is read before Finish";
+  EXPECT_TRUE(HasCode(call.Finish(), absl::StatusCode::kCancelled));
+}
+
 TEST_P(PendingTest, CancelWhileInFinish) {
   const TestService::Stub stub = NewStub();
   SleepCall call(stub, "never-opened");
@@ -316,10 +332,11 @@ TEST_P(PendingTest, DestroyedBeforeFinish) {
   const TestService::Stub stub = NewStub();
   EchoCall other(stub, 1);
   {
+    EchoCall replacing(stub, 2);
     SleepCall destroyed(stub, "never-opened");
     SleepCall replaced(stub, "never-opened");
     ASSERT_TRUE(server().AwaitArrivals("never-opened", 2));
-    replaced.pending = *std::move(EchoCall(stub, 2).pending);
+    replaced.pending = *std::move(replacing.pending);
   }
   EXPECT_TRUE(server().AwaitCancels("never-opened", 2));
   EXPECT_TRUE(other.Finishes());

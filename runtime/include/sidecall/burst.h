@@ -2,8 +2,10 @@
 // socket, one system call for all of them instead of one for each.
 //
 //   sidecall::Burst burst;
-//   for (Call& call : calls) call.pending = stub.async(burst).SayHello(&call.context, call.request,
-//   &call.reply); burst.Send();
+//   for (Call& call : calls) {
+//     call.pending = stub.async(burst).SayHello(&call.context, call.request, &call.reply);
+//   }
+//   burst.Send();
 //
 // A call that is begun with a burst may wait until Send, which the destructor calls as well; until so many
 // wait that they had better leave; or until anybody begins a call without a burst on the same channel, or is

@@ -41,7 +41,7 @@ class ServerContext {
   // What the client sent with the call.
   const Metadata& client_metadata() const { return client_metadata_; }
 
-  // Sent with the reply; both may be called until the handler returns.
+  // Sent with the reply, until the handler returns; the initial ones of a stream before its first message.
   void AddInitialMetadata(std::string_view key, std::string_view value) { initial_metadata_.Add(key, value); }
   void AddTrailingMetadata(std::string_view key, std::string_view value) {
     trailing_metadata_.Add(key, value);
