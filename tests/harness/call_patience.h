@@ -25,8 +25,8 @@ inline constexpr bool kSanitized = false;
 inline constexpr int kSlowness = 1;
 #endif
 
-// `count`, less where a sanitizer makes each many times as dear, times SIDECALL_TEST_EFFORT: for runs that may
-// take their time.
+// `count`, less where a sanitizer makes each many times as dear, times SIDECALL_TEST_EFFORT: for runs that
+// may take their time.
 inline int Scaled(int count) {
   const char* effort = std::getenv("SIDECALL_TEST_EFFORT");
   return std::max(count / kSlowness, 1) * (effort != nullptr ? std::max(std::atoi(effort), 1) : 1);

@@ -4,8 +4,8 @@
 //     if (context->peer().uid != 0) return absl::PermissionDeniedError("root only");
 //     ...
 //
-// Valid while the handler runs. Thread-safety: IsCancelled and TryCancel from any thread, the rest from one at
-// a time.
+// Valid while the handler runs. Thread-safety: IsCancelled and TryCancel from any thread, the rest from one
+// at a time.
 #ifndef SIDECALL_SERVER_CONTEXT_H_
 #define SIDECALL_SERVER_CONTEXT_H_
 

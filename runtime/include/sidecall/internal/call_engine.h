@@ -88,8 +88,8 @@ class CallEngine {
   virtual bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) = 0;
 };
 
-// The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write, and
-// TryCancel from any.
+// The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write,
+// and TryCancel from any.
 class ServerCall {
  public:
   virtual ServerContext& context() = 0;
