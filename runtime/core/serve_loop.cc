@@ -407,7 +407,7 @@ void ServeLoop::Accept(size_t listener_index) {
       try {
         AddSession(*std::move(connection));
       } catch (const std::bad_alloc&) {
-        LogOfPeer(LogLevel::kWarning, "a connection was refused: no memory");
+        NoteRefused(absl::ResourceExhaustedError("no memory"));
       }
       continue;
     }

@@ -20,6 +20,17 @@ class MemoryTest : public FramesTest {
     options.max_handler_threads = 4;  // Each may have begun a reply before the others' are there.
     return options;
   }
+  // Sends the first pieces of kCalls requests of `size` bytes, and gives what each of them holds.
+  static std::string BeginSplitRequests(const RawPeer& peer, uint32_t size) {
+    std::string head(reinterpret_cast<const char*>(&size), sizeof size);
+    sidecall::AppendMethodName(head, kEcho);
+    constexpr uint8_t kFlags =
+        FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose | FrameFlags::kMore;
+    for (uint32_t call = 0; call < kCalls; call++) {
+      peer.SendBytes(FrameOf(FrameType::kStart, kFlags, 1 << 16 | call, head));
+    }
+    return head;
+  }
 };
 INSTANTIATE_TEST_SUITE_P(Over, MemoryTest, testing::Values(Place::kSameProcess, Place::kOtherProcess));
 
@@ -33,14 +44,7 @@ bool IsExhausted(const std::optional<RawPeer::Frame>& frame) {
 TEST_P(MemoryTest, SplitRequestsBeyondTheLimitOfMessages) {
   RawPeer peer(path());
   ASSERT_TRUE(peer.SayHello());
-  const uint32_t size = kMiB + 1;
-  std::string head(reinterpret_cast<const char*>(&size), sizeof size);
-  sidecall::AppendMethodName(head, kEcho);
-  constexpr uint8_t kFlags =
-      FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose | FrameFlags::kMore;
-  for (uint32_t call = 0; call < kCalls; call++) {
-    peer.SendBytes(FrameOf(FrameType::kStart, kFlags, 1 << 16 | call, head));
-  }
+  BeginSplitRequests(peer, kMiB + 1);
   for (uint32_t call = 7; call < kCalls; call++) EXPECT_TRUE(IsExhausted(peer.ReceiveFrame()));
 }
 
@@ -48,13 +52,7 @@ TEST_P(MemoryTest, SplitRequestsUnderWay) {
   RawPeer peer(path());
   ASSERT_TRUE(peer.SayHello());
   const uint32_t size = kMiB;
-  std::string head(reinterpret_cast<const char*>(&size), sizeof size);
-  sidecall::AppendMethodName(head, kEcho);
-  constexpr uint8_t kFlags =
-      FrameFlags::kMethodName | FrameFlags::kMessage | FrameFlags::kHalfClose | FrameFlags::kMore;
-  for (uint32_t call = 0; call < kCalls; call++) {
-    peer.SendBytes(FrameOf(FrameType::kStart, kFlags, 1 << 16 | call, head));
-  }
+  const std::string head = BeginSplitRequests(peer, size);
   for (uint32_t call = 8; call < kCalls; call++) {
     const auto end = peer.ReceiveFrame();
     EXPECT_TRUE(IsExhausted(end));
