@@ -1,0 +1,31 @@
+# Precompiled headers, for builds whose compiler has the most to do: the sanitizer presets. Off elsewhere, so that the release
+# build finds an #include that a file forgot, and editors and clang-tidy, which cannot read gcc's, have commands they can run.
+
+option(SIDECALL_PRECOMPILED_HEADERS "Precompile the headers that most files include" OFF)
+
+# sidecall_precompile_directory(DIRECTORY HEADER...): one precompiled header for every library and program made below it.
+function(sidecall_precompile_directory directory)
+  if(NOT SIDECALL_PRECOMPILED_HEADERS)
+    return()
+  endif()
+  set(first "")
+  set(directories "${directory}")
+  while(directories)
+    list(POP_FRONT directories next)
+    get_property(below DIRECTORY "${next}" PROPERTY SUBDIRECTORIES)
+    list(APPEND directories ${below})
+    get_property(targets DIRECTORY "${next}" PROPERTY BUILDSYSTEM_TARGETS)
+    foreach(target IN LISTS targets)
+      get_target_property(type "${target}" TYPE)
+      if(NOT type MATCHES "^(EXECUTABLE|STATIC_LIBRARY|OBJECT_LIBRARY)$")
+        continue()
+      endif()
+      if(first)
+        target_precompile_headers("${target}" REUSE_FROM "${first}")
+      else()
+        target_precompile_headers("${target}" PRIVATE ${ARGN})
+        set(first "${target}")
+      endif()
+    endforeach()
+  endwhile()
+endfunction()
