@@ -79,18 +79,20 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
 }
 
 ServerCore::~ServerCore() {
-  if (handlers_shutdown_.joinable()) handlers_shutdown_.join();
+  for (std::thread& shutdown : handlers_shutdowns_) shutdown.join();
 }
 
 void ServerCore::Shutdown(absl::Duration grace) {
+  const int64_t deadline_nanos = DeadlineAfter(grace);
   if (!loop_->InHandler()) {
-    ShutdownAndWait(grace);
+    ShutdownAndWait(deadline_nanos);
     return;
   }
   const std::lock_guard lock(mutex_);
-  if (handlers_shutdown_.joinable()) return;
+  if (!handlers_shutdowns_.empty() && deadline_nanos >= handlers_deadline_) return;
+  handlers_deadline_ = deadline_nanos;
   try {
-    handlers_shutdown_ = std::thread([this, grace] { ShutdownAndWait(grace); });
+    handlers_shutdowns_.emplace_back([this, deadline_nanos] { ShutdownAndWait(deadline_nanos); });
   } catch (const std::system_error&) {
     Log(LogLevel::kError,
         "no thread for the shutdown that a handler asked for: the server takes no new calls, and ends when "
@@ -100,11 +102,11 @@ void ServerCore::Shutdown(absl::Duration grace) {
   }
 }
 
-void ServerCore::ShutdownAndWait(absl::Duration grace) {
+void ServerCore::ShutdownAndWait(int64_t deadline_nanos) {
   const bool says_so = !shutting_down_.exchange(true) && LogEnabled(LogLevel::kInfo);
   const std::string name = says_so ? absl::StrCat("the server at ", absl::StrJoin(addresses_, ", ")) : "";
   if (says_so) Log(LogLevel::kInfo, name + " shuts down: no new calls");
-  if (!loop_->Drain(DeadlineAfter(grace))) {
+  if (!loop_->Drain(deadline_nanos)) {
     if (says_so) Log(LogLevel::kInfo, name + " cancels the calls that are open: their grace has passed");
     loop_->CancelCalls();
     // Services may be destroyed once this has returned.

@@ -17,6 +17,7 @@
 #include "core/frame_codec.h"
 #include "core/serve_loop.h"
 #include "sidecall/server.h"
+#include "transport/clock.h"
 
 namespace sidecall::internal {
 
@@ -43,7 +44,7 @@ class ServerCore {
         std::max(options.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
   }
 
-  void ShutdownAndWait(absl::Duration grace);
+  void ShutdownAndWait(int64_t deadline_nanos);
 
   const std::vector<std::string> addresses_;
   ServerOptions options_;
@@ -54,7 +55,8 @@ class ServerCore {
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;
   bool shut_down_ = false;
-  std::thread handlers_shutdown_;  // the one that a handler asked for
+  std::vector<std::thread> handlers_shutdowns_;       // that handlers asked for, each with less grace
+  int64_t handlers_deadline_ = kInfiniteFutureNanos;  // of the last of them
   std::atomic<bool> shutting_down_{false};
 };
 

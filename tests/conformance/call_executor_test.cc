@@ -1,6 +1,7 @@
 // Handlers on threads of the user's own, and handlers that shut their server down.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -167,15 +168,21 @@ class Quitter final : public TestService::Service {
  private:
   absl::Status Empty(sidecall::ServerContext*, const EmptyMessage*, EmptyMessage*) override {
     server->Shutdown();
+    return absl::OkStatus();
+  }
+  // Ends by the second shutdown, or not within patience.
+  absl::Status Echo(sidecall::ServerContext* context, const EchoMessage*, EchoMessage*) override {
+    server->Shutdown();
     server->Shutdown(absl::ZeroDuration());
+    const auto limit = std::chrono::steady_clock::now() + kPatience;
+    while (!context->IsCancelled() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
     return absl::OkStatus();
   }
 };
 
 class ShutdownInAHandlerTest : public CallTest {
  protected:
-  void Shutdown(const sidecall::ServerOptions& options) {
-    Quitter quitter;
+  void Start(Quitter& quitter, const sidecall::ServerOptions& options = {}) {
     auto server = sidecall::ServerBuilder()
                       .AddAddress(address())
                       .RegisterService(&quitter)
@@ -183,6 +190,10 @@ class ShutdownInAHandlerTest : public CallTest {
                       .BuildAndStart();
     ASSERT_TRUE(server.ok()) << server.status();
     quitter.server = *std::move(server);
+  }
+  void Shutdown(const sidecall::ServerOptions& options) {
+    Quitter quitter;
+    Start(quitter, options);
     const TestService::Stub stub = NewStub();
     PatientContext context;
     EmptyMessage reply;
@@ -198,6 +209,16 @@ SIDECALL_OVER_TRANSPORTS_WHERE(ShutdownInAHandlerTest, InOneProcess);
 
 TEST_P(ShutdownInAHandlerTest, ReturnsAndGoesOn) {
   Shutdown({});
+}
+
+TEST_P(ShutdownInAHandlerTest, ASecondOneWithLessGraceCounts) {
+  Quitter quitter;
+  Start(quitter);
+  PatientContext context;
+  EchoMessage reply;
+  EXPECT_TRUE(HasCode(NewStub().Echo(&context, EchoMessage(), &reply), absl::StatusCode::kCancelled));
+  quitter.server->Wait();
+  quitter.server.reset();
 }
 
 TEST_P(ShutdownInAHandlerTest, OnAnExecutorsThread) {
