@@ -302,44 +302,18 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     return absl::DataLossError(absl::StrCat(
         "the client begins calls and reads no answers: ", options_.max_calls_per_connection, " wait for it"));
   }
-  const uint32_t index = StreamIndex(header.stream);
-  if (index == header.stream) {
-    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, ", of generation 0"));
-  }
-  if (index >= options_.max_calls_per_connection) {
-    Refuse(header.stream,
-           absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
-                                                     " calls at once on a connection")));
-    return absl::OkStatus();
-  }
-  if (index >= calls_.size()) calls_.resize(index + 1);
-  if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
-  FrameServerCall& call = *calls_[index];
-  if (call.open()) {
-    return absl::DataLossError(absl::StrCat("the client began stream ", header.stream, " while ",
-                                            call.stream(), " of the same index is open"));
-  }
+  FrameServerCall* call = nullptr;
+  absl::Status free = TakeFreeCall(header.stream, call);
+  if (!free.ok()) return free;
+  if (call == nullptr) return absl::OkStatus();  // Refused.
   const Dispatcher::Entry* entry = nullptr;
   bool announce = false;
   absl::Status found = FindMethod(header, body, entry, announce);
   if (!found.ok()) return found;
   if (entry == nullptr) return absl::OkStatus();  // Refused.
-  if (going_away_) {
-    Refuse(header.stream, absl::UnavailableError("the server is shutting down"));
-    return absl::OkStatus();
-  }
-  if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == header.stream) {
-    Refuse(header.stream, absl::CancelledError("the caller cancelled the call before it began"));
-    return absl::OkStatus();
-  }
-  if (entry->method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
-    Refuse(header.stream, absl::UnimplementedError("the client takes no streams, and this method is one"));
-    return absl::OkStatus();
-  }
-  if (!host_.TakesCall()) {
-    Refuse(header.stream, absl::ResourceExhaustedError(
-                              absl::StrCat("this server takes ", options_.max_calls,
-                                           " calls at once. Try later, or raise the server's max_calls")));
+  absl::Status takes = CheckTakesCall(header.stream, *entry);
+  if (!takes.ok()) {
+    Refuse(header.stream, takes);
     return absl::OkStatus();
   }
   int64_t deadline_nanos = 0;
@@ -347,40 +321,80 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
     if (deadline_nanos == 0) deadline_nanos = 1;  // 0 is none
   }
-  call.Begin(header.stream, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
-  if (header.has(FrameFlags::kMetadata)) {
-    absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
-    if (!taken.ok()) {
-      call.SetClosed();
-      if (!absl::IsResourceExhausted(taken)) return taken;
-      Refuse(header.stream, taken);
-      return absl::OkStatus();
-    }
-  }
-  absl::Status takes = CheckRequest(header, *entry, body.size());
-  if (!takes.ok()) {
-    call.SetClosed();
-    if (absl::IsDataLoss(takes)) return takes;
-    Refuse(header.stream, takes);
+  call->Begin(header.stream, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
+  absl::Status taken = TakeRequest(*call, header, *entry, body);
+  if (!taken.ok()) {
+    call->SetClosed();
+    if (absl::IsDataLoss(taken)) return taken;
+    Refuse(header.stream, taken);
     return absl::OkStatus();
-  }
-  if ((TakesStream(*entry) || options_.executor) && !HasMemoryFor(body.size())) {
-    call.SetClosed();
-    Refuse(header.stream, NoMemory());
-    return absl::OkStatus();
-  }
-  if (TakesStream(*entry)) {
-    FrameHeader first = header;
-    first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
-    // Cannot fail: its window is new, and its size was looked at.
-    (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
-    if (first.has(FrameFlags::kMessage)) call.streaming()->Uncharge(body.size());  // A START costs no window.
-  } else {
-    call.SetRequest(body);
   }
   started_++;
-  call.ObserveStart();
-  runnable_->push_back(&call);
+  call->ObserveStart();
+  runnable_->push_back(call);
+  return absl::OkStatus();
+}
+
+// The call of the stream's index; null where it is refused. DATA_LOSS where no client begins such a stream.
+absl::Status ServerSession::TakeFreeCall(uint32_t stream, FrameServerCall*& call) {
+  const uint32_t index = StreamIndex(stream);
+  if (index == stream) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", stream, ", of generation 0"));
+  }
+  if (index >= options_.max_calls_per_connection) {
+    Refuse(stream,
+           absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
+                                                     " calls at once on a connection")));
+    return absl::OkStatus();
+  }
+  if (index >= calls_.size()) calls_.resize(index + 1);
+  if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
+  if (calls_[index]->open()) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", stream, " while ",
+                                            calls_[index]->stream(), " of the same index is open"));
+  }
+  call = calls_[index].get();
+  return absl::OkStatus();
+}
+
+// Why no call of this method may begin on `stream` now.
+absl::Status ServerSession::CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry) {
+  if (going_away_) return absl::UnavailableError("the server is shutting down");
+  const uint32_t index = StreamIndex(stream);
+  if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == stream) {
+    return absl::CancelledError("the caller cancelled the call before it began");
+  }
+  if (entry.method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
+    return absl::UnimplementedError("the client takes no streams, and this method is one");
+  }
+  if (host_.TakesCall()) [[likely]] {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("this server takes ", options_.max_calls,
+                   " calls at once. Try later, or raise the server's max_calls"));
+}
+
+// What of a START follows the method's name: metadata, and the request. As CheckRequest.
+absl::Status ServerSession::TakeRequest(FrameServerCall& call, const FrameHeader& header,
+                                        const Dispatcher::Entry& entry, std::string_view body) {
+  if (header.has(FrameFlags::kMetadata)) {
+    absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
+    if (!taken.ok()) return taken;
+  }
+  absl::Status takes = CheckRequest(header, entry, body.size());
+  if (!takes.ok()) return takes;
+  const bool streams = TakesStream(entry);
+  if ((streams || options_.executor) && !HasMemoryFor(body.size())) return NoMemory();
+  if (!streams) [[likely]] {
+    call.SetRequest(body);
+    return absl::OkStatus();
+  }
+  FrameHeader first = header;
+  first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
+  // Cannot fail: its window is new, and its size was looked at.
+  (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
+  if (first.has(FrameFlags::kMessage)) call.streaming()->Uncharge(body.size());  // A START costs no window.
   return absl::OkStatus();
 }
 

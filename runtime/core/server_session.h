@@ -104,6 +104,10 @@ class ServerSession final : private WholeFrameSink {
   void OnClosed(const absl::Status& why) override;
 
   absl::Status Start(const FrameHeader& header, std::string_view body);
+  absl::Status TakeFreeCall(uint32_t stream, FrameServerCall*& call);
+  absl::Status CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry);
+  absl::Status TakeRequest(FrameServerCall& call, const FrameHeader& header, const Dispatcher::Entry& entry,
+                           std::string_view body);
   absl::Status FindMethod(const FrameHeader& header, std::string_view& body, const Dispatcher::Entry*& entry,
                           bool& announce);
   absl::Status TakeMessage(const FrameHeader& header, std::string_view body);
