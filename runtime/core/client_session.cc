@@ -104,6 +104,15 @@ ClientCall* ClientSession::FreeCall() {
   return owned_calls_.back().get();
 }
 
+absl::Status ClientSession::TooManyCalls() const {
+  const auto ended =
+      std::count_if(owned_calls_.begin(), owned_calls_.end(), [](const auto& call) { return call->done(); });
+  const std::string mend = ended > 0 ? absl::StrCat("Finish those that have ended, which are ", ended)
+                                     : "Wait for some to end, or raise the server's max_calls_per_connection";
+  return absl::ResourceExhaustedError(absl::StrCat(
+      calls_.size(), " calls are open on this connection, and the server takes no more. ", mend));
+}
+
 ClientCall* ClientSession::CallOf(uint32_t stream) const {
   const uint32_t index = StreamIndex(stream);
   if (index >= calls_.size()) return nullptr;
@@ -130,12 +139,7 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
     LookAround();
     call = FreeCall();
   }
-  if (call == nullptr) {
-    return NotSent(absl::ResourceExhaustedError(absl::StrCat(
-        calls_.size(),
-        " calls are open on this connection, and the server takes no more. Wait for some to end, or raise "
-        "the server's max_calls_per_connection")));
-  }
+  if (call == nullptr) return NotSent(TooManyCalls());
   FrameHeader header;
   header.type = FrameType::kStart;
   if (start.request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
@@ -499,62 +503,6 @@ void ClientSession::EndByClose(ClientCall& call) {
   const bool taken = call.ordinal() <= starts_taken_;
   EndOf(call, taken ? close_status_
                     : NotSent(absl::UnavailableError("the server left before it had taken the call")));
-}
-
-// -- Streams
-// ---------------------------------------------------------------------------------------------------------
-
-bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
-                                const internal::MessageSource* message, size_t size, bool half_close) {
-  if (forked()) [[unlikely]] {
-    return false;
-  }
-  FrameStream& stream = *call.streaming();
-  FrameHeader header;
-  header.type = FrameType::kMessage;
-  header.stream = call.stream();
-  if (message != nullptr) header.flags |= FrameFlags::kMessage;
-  if (!several.empty()) header.flags |= FrameFlags::kMessage | FrameFlags::kSeveral;
-  if (half_close) header.flags |= FrameFlags::kHalfClose;
-  FrameWriter::Lock lock(write_mutex_);
-  if (stream.over()) return false;  // Nothing follows a CANCEL.
-  writer_.Send(lock, header, several, message, size);
-  writer_.Flush(lock);
-  return true;
-}
-
-void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
-  if (forked()) [[unlikely]] {
-    return;
-  }
-  FrameHeader header;
-  header.type = FrameType::kWindow;
-  header.lane = Lane::kControl;
-  header.stream = call.stream();
-  header.argument = bytes;
-  FrameWriter::Lock lock(write_mutex_);
-  writer_.Send(lock, header, {}, nullptr, 0);
-  writer_.Flush(lock);
-  if (writer_.has_pending()) events_->Wake();  // As in SendCancel.
-}
-
-bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {
-  if (forked()) [[unlikely]] {
-    return false;
-  }
-  FrameStream* stream = call.streaming();
-  Sleeper& sleeper = stream != nullptr ? stream->producer() : call.caller();
-  {
-    FrameWriter::Lock lock(write_mutex_);
-    if (!writer_.has_pending()) return true;
-    writer_.AddRoomWaiter(lock, sleeper);
-  }
-  const bool room = AwaitStream(call, context, sleeper, [&] {
-    return !writer_.has_pending() || call.done() || (stream != nullptr && stream->over());
-  });
-  FrameWriter::Lock lock(write_mutex_);
-  writer_.RemoveRoomWaiter(lock, sleeper);
-  return room;
 }
 
 void ClientSession::SendCancel(ClientCall& call) {

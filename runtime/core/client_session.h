@@ -148,6 +148,7 @@ class ClientSession final : private WholeFrameSink {
   };
 
   ClientCall* FreeCall();
+  absl::Status TooManyCalls() const;
   // Begins `call`; returns its stream.
   uint32_t Begin(ClientCall& call, const NewCall& start) const;
   ClientCall* CallOf(uint32_t stream) const;

@@ -12,7 +12,8 @@
 // outlive the call, and are not to be looked at before Finish has returned; the request is free at once.
 // Waiting for one call takes in the replies to others. ClientContext::TryCancel ends a call; so does
 // destroying it before Finish. To begin a call blocks where there is no connection yet, and while the server
-// takes no more bytes.
+// takes no more bytes. A call that has ended and was not finished counts among those that its connection may
+// have open. Where Finish comes after the deadline, it gives the reply that is there by then.
 //
 // A server that is leaving refuses calls. A synchronous call goes to the next server then, by itself; of this
 // one the request is gone by then: Finish gives UNAVAILABLE, IsNotSent is true, and the caller may make it
