@@ -45,6 +45,7 @@ class LameEngine final : public internal::CallEngine {
 
   ChannelState State() override { return ChannelState::kShutdown; }
   bool Connect(int64_t /*deadline_nanos*/) override { return false; }
+  void ConnectInBackground() override {}
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override {
     if (last != ChannelState::kShutdown) return true;
     const std::chrono::nanoseconds until(deadline_nanos);
@@ -79,9 +80,9 @@ Channel::~Channel() = default;
 
 ChannelState Channel::GetState(bool try_to_connect) {
   const ChannelState state = engine_->State();
-  if (!try_to_connect || state == ChannelState::kReady || state == ChannelState::kShutdown) return state;
-  engine_->Connect(0);
-  return engine_->State();
+  const bool connects = state != ChannelState::kReady && state != ChannelState::kShutdown;
+  if (try_to_connect && connects) engine_->ConnectInBackground();
+  return state;
 }
 
 bool Channel::WaitForConnected(absl::Time deadline) {

@@ -56,9 +56,8 @@ void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session,
 }
 
 // The channel's own limit on connecting is no deadline of the call's.
-absl::Status AsOfCall(const absl::Status& why, const ClientContext* context) {
-  const bool by_call = context != nullptr && context->deadline_nanos() != ClientContext::kNoDeadline &&
-                       MonotonicNanos() >= context->deadline_nanos();
+absl::Status AsOfCall(const absl::Status& why, const ClientContext& context) {
+  const bool by_call = MonotonicNanos() >= WaitDeadline(context);
   return absl::IsDeadlineExceeded(why) && !by_call ? absl::UnavailableError(why.message()) : why;
 }
 
@@ -72,7 +71,9 @@ bool EndedByItsCall(const absl::Status& error) {
 FrameEngine::FrameEngine(const Transport& transport, Address address, const ChannelOptions& options)
     : transport_(transport), address_(std::move(address)), options_(options) {}
 
-FrameEngine::~FrameEngine() = default;
+FrameEngine::~FrameEngine() {
+  if (fork_guard_.forked()) background_.Forget();
+}
 
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
                                    const internal::MessageSource& request, internal::MessageTarget& reply) {
@@ -159,17 +160,19 @@ ChannelState FrameEngine::CurrentState() {
 
 bool FrameEngine::Connect(int64_t deadline_nanos) {
   if (fork_guard_.forked()) return false;
+  ClientContext context;
+  context.set_wait_for_ready(true);
+  if (deadline_nanos != kInfiniteFutureNanos) {
+    context.set_timeout(absl::Nanoseconds(deadline_nanos - MonotonicNanos()));
+  }
+  return Connect(context);
+}
+
+bool FrameEngine::Connect(ClientContext& context) {
   FrameWriter::Lock lock(mutex_);
   if (session_ != nullptr) session_->LookAround();
-  Backoff backoff;
-  while (session_ == nullptr || !session_->usable()) {
-    if (UsableSession(lock, nullptr).ok()) return true;
-    const int64_t again = MonotonicNanos() + backoff.NextNanos();
-    if (again >= deadline_nanos) return false;
-    const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(again)};
-    connected_.wait_until(lock, until, [this] { return session_ != nullptr && session_->usable(); });
-  }
-  return true;
+  if (session_ != nullptr && session_->usable()) return true;
+  return AwaitSession(lock, context).ok();
 }
 
 std::unique_ptr<internal::ClientStream> FrameEngine::StartStream(const internal::Method& method,
@@ -221,7 +224,7 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   const int64_t deadline = WaitDeadline(context);
   Backoff backoff;
   for (;;) {
-    auto session = UsableSession(lock, &context);
+    auto session = UsableSession(lock, context);
     if (session.ok() || !context.wait_for_ready() || !absl::IsUnavailable(session.status())) return session;
     lock.unlock();
     CancellableSleep(context, std::min(deadline, MonotonicNanos() + backoff.NextNanos()));
@@ -238,12 +241,12 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   }
 }
 
-absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, ClientContext* context) {
+absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, ClientContext& context) {
   HandlerScope::AboutToBlock();
   const int64_t now = MonotonicNanos();
   const int64_t timeout = absl::ToInt64Nanoseconds(options_.connect_timeout);  // saturates
-  int64_t deadline = timeout > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + timeout;
-  if (context != nullptr) deadline = std::min(deadline, WaitDeadline(*context));
+  const int64_t limit = timeout > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + timeout;
+  const int64_t deadline = std::min(limit, WaitDeadline(context));
   while (connecting_) {
     // Somebody else is at it: share what comes of it.
     absl::Status ended = AwaitAttempt(lock, context, deadline);
@@ -256,29 +259,27 @@ absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& loc
   return MakeAttempt(lock, context, deadline);
 }
 
-absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext* context,
+absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext& context,
                                        int64_t deadline_nanos) {
   const std::chrono::steady_clock::time_point until{std::chrono::nanoseconds(deadline_nanos)};
   const uint64_t attempt = attempts_;
   const auto ended = [this, attempt] { return attempts_ != attempt; };
-  if (context == nullptr) {
-    connected_.wait_until(lock, until, ended);
-  } else {
-    lock.unlock();
-    const CancelNotice notice(*context, mutex_, connected_);
+  lock.unlock();
+  {
+    const CancelNotice notice(context, mutex_, connected_);
     lock.lock();
-    connected_.wait_until(lock, until, [&] { return ended() || context->cancelled(); });
+    connected_.wait_until(lock, until, [&] { return ended() || context.cancelled(); });
     lock.unlock();  // For the notice to go.
   }
-  if (!lock.owns_lock()) lock.lock();
-  if (context != nullptr && context->cancelled()) return CancelledWhileConnecting();
+  lock.lock();
+  if (context.cancelled()) return CancelledWhileConnecting();
   if (ended()) return absl::OkStatus();
   return NotSent(AsOfCall(absl::DeadlineExceededError(absl::StrCat("connect to ", address_.text,
                                                                    ": not connected before the deadline")),
                           context));
 }
 
-absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock, ClientContext* context,
+absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock, ClientContext& context,
                                                         int64_t deadline_nanos) {
   const LogLevel level = session_ != nullptr && session_->violated() ? LogLevel::kWarning : LogLevel::kDebug;
   const std::string ended = session_ != nullptr ? LineOfEnd(*session_, address_, level) : "";
@@ -306,20 +307,14 @@ absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock,
   return session_.get();
 }
 
-absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientContext* context,
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientContext& context,
                                                                         int64_t deadline_nanos) {
-  if (context == nullptr) return OpenSession(deadline_nanos, -1);
   const UniqueFd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!cancelled.valid()) return ErrnoStatus(errno, "eventfd");
-  const CancelBell bell(*context, cancelled.get());
-  return OpenSession(deadline_nanos, cancelled.get());
-}
-
-absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(int64_t deadline_nanos,
-                                                                        int cancel_descriptor) {
-  auto connection = transport_.Connect(address_, deadline_nanos, cancel_descriptor);
+  const CancelBell bell(context, cancelled.get());
+  auto connection = transport_.Connect(address_, deadline_nanos, cancelled.get());
   if (!connection.ok()) return connection.status();
-  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancel_descriptor);
+  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancelled.get());
 }
 
 absl::Status FrameEngine::CancelledWhileConnecting() const {

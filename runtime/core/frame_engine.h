@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/background_connect.h"
 #include "core/client_session.h"
 #include "core/fork_guard.h"
 #include "sidecall/channel.h"
@@ -33,6 +34,7 @@ class FrameEngine final : public internal::CallEngine {
                                                       internal::MessageTarget* reply) override;
   ChannelState State() override;
   bool Connect(int64_t deadline_nanos) override;
+  void ConnectInBackground() override { background_.Begin(); }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override;
 
  private:
@@ -44,18 +46,19 @@ class FrameEngine final : public internal::CallEngine {
                    const internal::MessageSource& request, internal::MessageTarget& reply);
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
   absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
-  // A usable session, connected if need be, for the call of `context`, or for none (null); the lock may be
-  // released meanwhile. Errors are those of Transport::Connect, marked as not sent.
-  absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, ClientContext* context);
+  // Connects for no call: `context` says until when. False where that failed.
+  bool Connect(ClientContext& context);
+  // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
+  // Transport::Connect, marked as not sent.
+  absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, ClientContext& context);
   // The same for a call that may wait until somebody listens: tries again where nobody does.
   absl::StatusOr<ClientSession*> AwaitSession(FrameWriter::Lock& lock, ClientContext& context);
   // Waits for the end of another's attempt to connect. An error is the call's own.
-  absl::Status AwaitAttempt(FrameWriter::Lock& lock, ClientContext* context, int64_t deadline_nanos);
+  absl::Status AwaitAttempt(FrameWriter::Lock& lock, ClientContext& context, int64_t deadline_nanos);
   // REQUIRES: nobody else is at it.
-  absl::StatusOr<ClientSession*> MakeAttempt(FrameWriter::Lock& lock, ClientContext* context,
+  absl::StatusOr<ClientSession*> MakeAttempt(FrameWriter::Lock& lock, ClientContext& context,
                                              int64_t deadline_nanos);
-  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(ClientContext* context, int64_t deadline_nanos);
-  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(int64_t deadline_nanos, int cancel_descriptor);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(ClientContext& context, int64_t deadline_nanos);
   absl::Status CancelledWhileConnecting() const;
   void RetireSession(const FrameWriter::Lock& lock);
   // REQUIRES: the mutex is held.
@@ -73,6 +76,9 @@ class FrameEngine final : public internal::CallEngine {
   absl::Status last_error_;
   std::unique_ptr<ClientSession> session_;
   std::vector<std::unique_ptr<ClientSession>> retired_;  // calls may still be leaving them
+
+  BackgroundConnect background_{
+      [this](ClientContext& context) { Connect(context); }};  // last: uses the above
 };
 
 }  // namespace sidecall

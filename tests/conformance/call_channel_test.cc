@@ -127,8 +127,8 @@ TEST_P(ChannelTest, States) {
   using sidecall::ChannelState;
   const auto channel = NewChannel();
   EXPECT_EQ(channel->GetState(false), ChannelState::kIdle);
-  EXPECT_EQ(channel->GetState(true), ChannelState::kTransientFailure) << "one attempt";
   EXPECT_FALSE(channel->WaitForConnected(absl::Now() + absl::Milliseconds(15)));
+  EXPECT_EQ(channel->GetState(false), ChannelState::kTransientFailure);
   std::thread waiter(
       [&] { EXPECT_TRUE(channel->WaitForConnected(absl::Now() + absl::FromChrono(kPatience))); });
   StartServer();
@@ -162,6 +162,28 @@ TEST_P(ChannelTest, WatchStates) {
   StopServer();
   EXPECT_TRUE(channel->WaitForStateChange(ChannelState::kReady, patience)) << "though nobody calls";
   EXPECT_EQ(channel->GetState(false), ChannelState::kIdle);
+}
+
+TEST_P(ChannelTest, ConnectsInTheBackground) {
+  using sidecall::ChannelState;
+  const auto channel = NewChannel();
+  const auto await = [&](ChannelState wanted) {
+    const absl::Time patience = absl::Now() + absl::FromChrono(kPatience);
+    for (;;) {
+      const ChannelState state = channel->GetState(false);
+      if (state == wanted) return true;
+      if (!channel->WaitForStateChange(state, patience)) return false;
+    }
+  };
+  EXPECT_EQ(channel->GetState(true), ChannelState::kIdle) << "as it was";
+  EXPECT_TRUE(await(ChannelState::kTransientFailure));
+  (void)channel->GetState(true);  // It is at it already.
+  StartServer();
+  EXPECT_TRUE(await(ChannelState::kReady)) << "though nobody calls";
+  EXPECT_TRUE(Echoes(TestService::Stub(channel), 1));
+  StopServer();
+  EXPECT_TRUE(await(ChannelState::kIdle));
+  (void)channel->GetState(true);  // Goes with the channel.
 }
 
 // A server that goes tells its clients; the call that crosses the message is sent once more, to the next

@@ -98,6 +98,19 @@ TEST(ConnectingTest, EndsByConnectTimeoutAndDeadline) {
   EXPECT_TRUE(sidecall::IsNotSent(too_late));
 }
 
+// Without any limit on connecting but what is said here.
+TEST(ConnectingTest, NobodyIsHeldWhoDoesNotCall) {
+  const TempDir directory;
+  const std::string path = directory.path() + "/silent";
+  const SilentListener listener(path);
+  sidecall::ChannelOptions options;
+  options.connect_timeout = absl::InfiniteDuration();
+  const auto channel = sidecall::CreateChannel("unix:" + path, options);
+  EXPECT_FALSE(channel->WaitForConnected(absl::Now() + absl::Milliseconds(20)));
+  EXPECT_NE(channel->GetState(true), ChannelState::kReady);
+  EXPECT_TRUE(AwaitConnecting(*channel));
+}  // Nor is who destroys the channel.
+
 // -- Cancel
 // ---------------------------------------------------------------------------------------------------------
 

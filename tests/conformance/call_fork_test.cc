@@ -124,6 +124,19 @@ TEST_P(ForkTest, StreamAndStatesAreTheParents) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+TEST_P(ForkTest, WhileTheChannelConnectsInTheBackground) {
+  auto channel = NewChannel();  // There is no server.
+  EXPECT_EQ(channel->GetState(true), sidecall::ChannelState::kIdle);
+  const auto work = [&]() -> std::string {
+    const bool parents = channel->GetState(true) == sidecall::ChannelState::kShutdown;
+    channel.reset();
+    return parents ? "" : "a state of its own";
+  };
+  EXPECT_EQ(InChild(work), "");
+  StartServer();
+  EXPECT_TRUE(Echoes(TestService::Stub(channel), 1));
+}
+
 TEST_P(ForkTest, WhileCallsAreInFlight) {
   StartServer();
   const TestService::Stub stub = NewStub();

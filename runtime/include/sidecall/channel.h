@@ -43,13 +43,15 @@ class Channel {
 
   const std::string& target() const { return target_; }
 
-  // As it is now. A connection that has just broken is found out by the next call, or by this.
-  // `try_to_connect`: makes one attempt first, where it is not connected.
+  // As it is now. A connection that has just broken is found out by the next call, or by this. Never blocks.
+  // `try_to_connect`: where it is not connected, a thread connects it from now on, trying again with growing
+  // pauses until it is.
   ChannelState GetState(bool try_to_connect);
-  // Connects, trying again until `deadline`, with growing pauses. False where it came first.
+  // Connects, trying again until `deadline`, with growing pauses. False where it came first, or trying again
+  // has no use, for want of permission for example.
   bool WaitForConnected(absl::Time deadline);
-  // Waits until the state is another than `last_observed`. False where `deadline` came first. A connection's
-  // end, of which no call tells, is noticed within 50 ms.
+  // Waits until the state is another than `last_observed`. False where `deadline` came first. Connects
+  // nothing by itself. A connection's end, of which no call tells, is noticed within 50 ms.
   bool WaitForStateChange(ChannelState last_observed, absl::Time deadline);
 
   // -- For generated code -----------------------------------------------------------------------------------

@@ -82,8 +82,10 @@ class CallEngine {
 
   virtual ChannelState State() = 0;
   // Connects, unless it is connected; tries again until `deadline_nanos` (CLOCK_MONOTONIC). False where it
-  // came first.
+  // came first, or trying again has no use.
   virtual bool Connect(int64_t deadline_nanos) = 0;
+  // Has a thread connect, trying again until it is, or the engine goes.
+  virtual void ConnectInBackground() = 0;
   // Waits until the state is another than `last`. False where `deadline_nanos` came first.
   virtual bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) = 0;
 };
