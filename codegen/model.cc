@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "clashes.h"
 #include "names.h"
+#include "traits.h"
 
 namespace sidecall::codegen {
 namespace {
@@ -36,8 +37,12 @@ Comments CommentsOfSyntax(const google::protobuf::FileDescriptor& file) {
   return CommentsFrom(location);
 }
 
-Method BuildMethod(const google::protobuf::MethodDescriptor& descriptor) {
+absl::StatusOr<Method> BuildMethod(const google::protobuf::MethodDescriptor& descriptor) {
   Method method;
+  auto timeout = DefaultTimeoutOf(descriptor);
+  if (!timeout.ok()) return timeout.status();
+  method.default_timeout_nanos = *timeout;
+  method.idempotent = IsIdempotent(descriptor);
   method.name = MethodFunctionName(descriptor.name());
   method.full_name = absl::StrCat(descriptor.service()->full_name(), "/", descriptor.name());
   method.request = cpp::QualifiedClassName(descriptor.input_type());
@@ -48,8 +53,12 @@ Method BuildMethod(const google::protobuf::MethodDescriptor& descriptor) {
   return method;
 }
 
-Service BuildService(const google::protobuf::ServiceDescriptor& descriptor) {
+absl::StatusOr<Service> BuildService(const google::protobuf::ServiceDescriptor& descriptor) {
   Service service;
+  auto transports = TransportsOf(descriptor);
+  if (!transports.ok()) return transports.status();
+  service.transports = *std::move(transports);
+  service.schema_hash = SchemaHash(descriptor);
   const std::string& package = descriptor.file()->package();
   service.name = ServiceClassName(package, descriptor.name());
   const std::vector<std::string> namespaces = absl::StrSplit(package, '.', absl::SkipEmpty());
@@ -59,8 +68,11 @@ Service BuildService(const google::protobuf::ServiceDescriptor& descriptor) {
   service.entries_name = service.name + "_entries_";
   service.deprecated = descriptor.options().deprecated();
   service.comments = CommentsOf(descriptor);
-  for (int i = 0; i < descriptor.method_count(); ++i)
-    service.methods.push_back(BuildMethod(*descriptor.method(i)));
+  for (int i = 0; i < descriptor.method_count(); ++i) {
+    auto method = BuildMethod(*descriptor.method(i));
+    if (!method.ok()) return method.status();
+    service.methods.push_back(*std::move(method));
+  }
   return service;
 }
 
@@ -77,8 +89,11 @@ absl::StatusOr<File> BuildFile(const google::protobuf::FileDescriptor& descripto
   file.include_guard = IncludeGuard(file.header_path);
   file.namespaces = absl::StrSplit(descriptor.package(), '.', absl::SkipEmpty());
   file.comments = CommentsOfSyntax(descriptor);
-  for (int i = 0; i < descriptor.service_count(); ++i)
-    file.services.push_back(BuildService(*descriptor.service(i)));
+  for (int i = 0; i < descriptor.service_count(); ++i) {
+    auto service = BuildService(*descriptor.service(i));
+    if (!service.ok()) return service.status();
+    file.services.push_back(*std::move(service));
+  }
   absl::Status status = CheckClashes(descriptor, file);
   if (!status.ok()) return status;
   return file;

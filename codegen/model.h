@@ -4,6 +4,7 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,15 +22,19 @@ struct Method {
   std::string request;    // "::hello::HelloRequest"
   std::string reply;
   MethodKind kind = MethodKind::kUnary;
+  bool idempotent = false;
+  int64_t default_timeout_nanos = 0;
   bool deprecated = false;
   Comments comments;
 };
 
 struct Service {
-  std::string name;          // "Greeter", of the class.
-  std::string scope;         // "::hello", of the namespace around it; empty without a package.
-  std::string full_name;     // "hello.Greeter", on the wire.
-  std::string table_name;    // "Greeter_methods_", of the namespace that holds its methods.
+  std::string name;        // "Greeter", of the class.
+  std::string scope;       // "::hello", of the namespace around it; empty without a package.
+  std::string full_name;   // "hello.Greeter", on the wire.
+  std::string table_name;  // "Greeter_methods_", of the namespace that holds its methods.
+  std::string transports;  // "shm,unix"; empty where the .proto names none.
+  uint64_t schema_hash = 0;
   std::string entries_name;  // "Greeter_entries_", of the array of its methods with their handlers.
   bool deprecated = false;
   Comments comments;
@@ -50,8 +55,8 @@ struct File {
   std::vector<Service> services;
 };
 
-// INVALID_ARGUMENT if C++ cannot express the file: names that clash, for one. The message says what to
-// rename.
+// INVALID_ARGUMENT if C++ cannot express the file (names that clash, for one), or an option of it cannot be.
+// The message says what to change.
 absl::StatusOr<File> BuildFile(const google::protobuf::FileDescriptor& descriptor, const Options& options);
 
 }  // namespace sidecall::codegen

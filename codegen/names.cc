@@ -46,7 +46,10 @@ bool IsKeyword(const std::string& name) {
 }
 
 bool IsRuntimeName(const std::string& name) {
-  static const NameSet& names = *new NameSet{"Burst",
+  static const NameSet& names = *new NameSet{"BalancedServer",
+                                             "Balancer",
+                                             "BalancerFactory",
+                                             "Burst",
                                              "Channel",
                                              "ChannelOptions",
                                              "ChannelState",
@@ -57,10 +60,15 @@ bool IsRuntimeName(const std::string& name) {
                                              "CreateChannel",
                                              "DefaultPolling",
                                              "IsNotSent",
+                                             "LeastLoaded",
                                              "Metadata",
+                                             "MethodOptions",
                                              "PeerIdentity",
                                              "PendingCall",
+                                             "PickFirst",
                                              "Polling",
+                                             "PublishOptions",
+                                             "RoundRobin",
                                              "Server",
                                              "ServerBuilder",
                                              "ServerContext",
@@ -69,15 +77,19 @@ bool IsRuntimeName(const std::string& name) {
                                              "ServerReaderWriter",
                                              "ServerWriter",
                                              "Service",
+                                             "ServiceOptions",
                                              "StatusDetails",
                                              "StatusMessage",
                                              "StatusWithDetails",
                                              "Task",
+                                             "Weighted",
                                              "WriteOptions",
                                              "absl",
                                              "codegen",
                                              "google",
                                              "internal",
+                                             "method",
+                                             "service",
                                              "std"};
   return names.contains(name);
 }

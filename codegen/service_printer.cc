@@ -60,6 +60,21 @@ const char* HandlerName(MethodKind kind) {
   return "";
 }
 
+// The last argument of a method's constructor, where its option says anything.
+std::string TraitsOf(const Method& method) {
+  if (!method.idempotent && method.default_timeout_nanos == 0) return "";
+  return absl::StrCat(
+      ",\n    ::sidecall::internal::MethodTraits{.idempotent = ", method.idempotent ? "true" : "false",
+      ", .default_timeout_nanos = ", method.default_timeout_nanos, "}");
+}
+
+// The same of a service's, always.
+std::string TraitsOf(const Service& service) {
+  return absl::StrCat("::sidecall::internal::ServiceTraits{.schema_hash = 0x",
+                      absl::Hex(service.schema_hash, absl::kZeroPad16), ", .transports = \"",
+                      service.transports, "\"}");
+}
+
 std::string HandlerOf(const Service& service, const Method& method) {
   const std::string type = absl::StrCat(service.scope, "::", service.name, "::Service");
   return absl::StrCat("&::sidecall::internal::", HandlerName(method.kind), "<", type, ", ", method.request,
@@ -93,8 +108,9 @@ void PrintMethodObjects(const Service& service, Printer& printer) {
   for (const Method& method : service.methods) {
     printer.Print(
         "constinit const ::sidecall::internal::Method $name$(\n"
-        "    \"$full_name$\", ::sidecall::internal::MethodKind::$kind$);\n",
-        "name", method.name, "full_name", method.full_name, "kind", KindName(method.kind));
+        "    \"$full_name$\", ::sidecall::internal::MethodKind::$kind$$traits$);\n",
+        "name", method.name, "full_name", method.full_name, "kind", KindName(method.kind), "traits",
+        TraitsOf(method));
   }
   printer.Print("\n}  // namespace $table$\n}  // namespace\n\n", "table", service.table_name);
 }
@@ -102,8 +118,11 @@ void PrintMethodObjects(const Service& service, Printer& printer) {
 void PrintServiceDefinitions(const Service& service, Printer& printer) {
   printer.Print("\n");
   if (service.methods.empty()) {
-    printer.Print("$name$::Service::Service() : ::sidecall::Service($scope$::$name$::kServiceName, {}) {}\n",
-                  "name", service.name, "scope", service.scope);
+    printer.Print(
+        "$name$::Service::Service()\n"
+        "    : ::sidecall::Service($scope$::$name$::kServiceName, {},\n"
+        "                          $traits$) {}\n",
+        "name", service.name, "scope", service.scope, "traits", TraitsOf(service));
     return;
   }
   printer.Print("namespace {\n\nconstexpr ::sidecall::Service::MethodEntry $entries$[] = {\n", "entries",
@@ -115,8 +134,10 @@ void PrintServiceDefinitions(const Service& service, Printer& printer) {
   printer.Print("};\n\n}  // namespace\n\n");
   printer.Print(
       "$name$::Service::Service()\n"
-      "    : ::sidecall::Service($scope$::$name$::kServiceName, $scope$::$entries$) {}\n",
-      "name", service.name, "scope", service.scope, "entries", service.entries_name);
+      "    : ::sidecall::Service($scope$::$name$::kServiceName, $scope$::$entries$,\n"
+      "                          $traits$) {}\n",
+      "name", service.name, "scope", service.scope, "entries", service.entries_name, "traits",
+      TraitsOf(service));
   for (const Method& method : service.methods) {
     printer.Print("\n");
     PrintCall(absl::StrCat("::absl::Status ", service.name, "::Service::", method.name),

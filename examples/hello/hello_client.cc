@@ -5,19 +5,13 @@
 #include <string>
 
 #include "hello.sidecall.h"
-#include "hello/default_address.h"
 #include "hello/median_latency.h"
 #include "sidecall/sidecall.h"
 
 namespace {
 
-absl::Status SayHello(std::string address, const std::string& name, int calls) {
-  if (address.empty()) {
-    absl::StatusOr<std::string> found = hello::DefaultAddress();
-    if (!found.ok()) return found.status();
-    address = *found;
-  }
-  std::shared_ptr<sidecall::Channel> channel = sidecall::CreateChannel(address);
+absl::Status SayHello(const std::string& target, const std::string& name, int calls) {
+  std::shared_ptr<sidecall::Channel> channel = sidecall::CreateChannel(target);
   hello::Greeter::Stub stub(channel);
 
   hello::HelloRequest request;
@@ -41,16 +35,18 @@ absl::Status SayHello(std::string address, const std::string& name, int calls) {
 
 int main(int argc, char** argv) {
   CLI::App app("Says hello to hello_server.");
-  std::string address;
+  std::string target = "sidecall:hello.Greeter";
   std::string name = "Ada";
   int calls = 0;
-  app.add_option("--address", address, "Where the server listens, as unix:/path or shm:/path");
+  app.add_option("--address", target,
+                 "Where the server listens, as unix:/path or shm:/path; else it is found by name")
+      ->capture_default_str();
   app.add_option("--name", name, "Whom to greet")->capture_default_str();
   app.add_option("--calls", calls, "Measure the median latency of so many calls")
       ->check(CLI::Range(1, 10000000));
   CLI11_PARSE(app, argc, argv);
 
-  const absl::Status status = SayHello(address, name, calls);
+  const absl::Status status = SayHello(target, name, calls);
   if (status.ok()) return 0;
   std::cerr << "hello_client: " << status.ToString(absl::StatusToStringMode::kWithNoExtraData) << std::endl;
   return 1;

@@ -1,4 +1,4 @@
-// hello_server: serves hello.Greeter at one or more addresses until SIGINT or SIGTERM.
+// hello_server: serves hello.Greeter, by its name or at addresses, until SIGINT or SIGTERM.
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <iostream>
@@ -6,19 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "hello/default_address.h"
 #include "hello/greeter.h"
 #include "sidecall/sidecall.h"
 
 namespace {
 
-absl::Status Serve(std::vector<std::string> addresses) {
-  if (addresses.empty()) {
-    absl::StatusOr<std::string> address = hello::DefaultAddress();
-    if (!address.ok()) return address.status();
-    addresses.push_back(*address);
-  }
-
+absl::Status Serve(const std::vector<std::string>& addresses) {
   // Blocked before there are threads, so that every thread inherits it and sigwait alone gets them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -29,6 +22,7 @@ absl::Status Serve(std::vector<std::string> addresses) {
   hello::GreeterImpl greeter;
   sidecall::ServerBuilder builder;
   builder.RegisterService(&greeter);
+  // Without any, clients find it as "sidecall:hello.Greeter".
   for (const std::string& address : addresses) builder.AddAddress(address);
   absl::StatusOr<std::unique_ptr<sidecall::Server>> server = builder.BuildAndStart();
   if (!server.ok()) return server.status();
@@ -46,7 +40,9 @@ absl::Status Serve(std::vector<std::string> addresses) {
 int main(int argc, char** argv) {
   CLI::App app("Serves hello.Greeter until SIGINT or SIGTERM.");
   std::vector<std::string> addresses;
-  app.add_option("--address", addresses, "Where to listen, as unix:/path or shm:/path; may be given again");
+  app.add_option("--address", addresses,
+                 "Where to listen, as unix:/path or shm:/path; may be given again. None: where "
+                 "clients find it by name");
   CLI11_PARSE(app, argc, argv);
 
   const absl::Status status = Serve(addresses);

@@ -9,12 +9,15 @@
 #include "core/ended_stream.h"
 #include "core/ended_unary.h"
 #include "core/frame_engine.h"
+#include "core/named_engine.h"
 #include "core/status_payloads.h"
 #include "transport/clock.h"
 #include "transport/registry.h"
 
 namespace sidecall {
 namespace {
+
+constexpr std::string_view kServiceScheme = "sidecall:";
 
 // The engine of a channel whose target cannot be used: every call says why.
 class LameEngine final : public internal::CallEngine {
@@ -46,6 +49,7 @@ class LameEngine final : public internal::CallEngine {
   ChannelState State() override { return ChannelState::kShutdown; }
   bool Connect(int64_t /*deadline_nanos*/) override { return false; }
   void ConnectInBackground() override {}
+  std::vector<std::string> Connections() override { return {}; }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override {
     if (last != ChannelState::kShutdown) return true;
     const std::chrono::nanoseconds until(deadline_nanos);
@@ -64,11 +68,18 @@ int64_t MonotonicDeadline(absl::Time deadline) {
 }
 
 std::unique_ptr<internal::CallEngine> MakeEngine(std::string_view target, const ChannelOptions& options) {
+  if (target.starts_with(kServiceScheme)) {
+    auto query = ParseServiceTarget(target.substr(kServiceScheme.size()));
+    if (!query.ok()) return std::make_unique<LameEngine>(query.status());
+    return std::make_unique<NamedEngine>(*std::move(query), options);
+  }
   auto address = Address::Parse(target);
   if (!address.ok()) return std::make_unique<LameEngine>(address.status());
   auto transport = FindTransport(*address);
   if (!transport.ok()) return std::make_unique<LameEngine>(transport.status());
-  return std::make_unique<FrameEngine>(**transport, *std::move(address), options);
+  ServerAddresses server{
+      .name = address->text, .candidates = {{*transport, *std::move(address)}}, .owner = std::nullopt};
+  return std::make_unique<FrameEngine>(std::move(server), options);
 }
 
 }  // namespace
@@ -91,6 +102,10 @@ bool Channel::WaitForConnected(absl::Time deadline) {
 
 bool Channel::WaitForStateChange(ChannelState last_observed, absl::Time deadline) {
   return engine_->AwaitStateChange(last_observed, MonotonicDeadline(deadline));
+}
+
+std::vector<std::string> Channel::Connections() {
+  return engine_->Connections();
 }
 
 std::shared_ptr<Channel> CreateChannel(std::string_view target, const ChannelOptions& options) {

@@ -42,17 +42,18 @@ absl::Status WithAddress(const absl::Status& status, const Address& address) {
 }
 
 // The log line of a connection that is replaced; empty where nobody wants it.
-std::string LineOfEnd(const ClientSession& session, const Address& address, LogLevel level) {
+std::string LineOfEnd(const ClientSession& session, const std::string& server, LogLevel level) {
   if (!LogEnabled(level)) return "";
-  return absl::StrCat("channel to ", address.text, ": ", session.WhyUnusable());
+  return absl::StrCat("channel to ", server, ": ", session.WhyUnusable());
 }
 
-void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session, const Address& address) {
+void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session, const std::string& server,
+                  const std::string& choice) {
   if (!LogEnabled(LogLevel::kDebug)) return;
+  const std::string channel = absl::StrCat("channel to ", server, ": ");
   Log(LogLevel::kDebug,
-      session.ok()
-          ? absl::StrCat("channel to ", address.text, ": connected to ", (*session)->peer().ToString())
-          : absl::StrCat("channel to ", address.text, ": not connected: ", session.status().ToString()));
+      session.ok() ? absl::StrCat(channel, "connected to ", (*session)->peer().ToString(), " at ", choice)
+                   : absl::StrCat(channel, "not connected: ", session.status().ToString()));
 }
 
 // The channel's own limit on connecting is no deadline of the call's.
@@ -68,8 +69,8 @@ bool EndedByItsCall(const absl::Status& error) {
 
 }  // namespace
 
-FrameEngine::FrameEngine(const Transport& transport, Address address, const ChannelOptions& options)
-    : transport_(transport), address_(std::move(address)), options_(options) {}
+FrameEngine::FrameEngine(ServerAddresses server, const ChannelOptions& options)
+    : server_(std::move(server)), options_(options) {}
 
 FrameEngine::~FrameEngine() {
   if (fork_guard_.forked()) background_.Forget();
@@ -86,18 +87,49 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
 absl::Status FrameEngine::Run(const internal::Method& method, ClientContext& context,
                               const internal::MessageSource& request, internal::MessageTarget& reply) {
   for (bool again = false;; again = true) {
-    auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
-    if (!started.ok()) return started.status();
-    absl::Status status = started->session.Finish(started->call, context);
+    bool begun = false;
+    absl::Status status = AttemptUnary(method, context, request, reply, begun);
     // A server that is going refused it, unseen: the next one that listens there may take it. As gRPC does,
     // once; and as often as it takes for a call that waits.
-    if (status.ok() || !absl::IsUnavailable(status) || !IsNotSent(status)) [[likely]] {
+    if (status.ok() || !begun || !absl::IsUnavailable(status) || !IsNotSent(status)) [[likely]] {
       return status;
     }
     if (again && !context.wait_for_ready()) return status;
     context.mutable_server_initial_metadata().clear();
     context.mutable_server_trailing_metadata().clear();
   }
+}
+
+absl::Status FrameEngine::AttemptUnary(const internal::Method& method, ClientContext& context,
+                                       const internal::MessageSource& request,
+                                       internal::MessageTarget& reply) {
+  bool begun = false;
+  return AttemptUnary(method, context, request, reply, begun);
+}
+
+absl::Status FrameEngine::AttemptUnary(const internal::Method& method, ClientContext& context,
+                                       const internal::MessageSource& request, internal::MessageTarget& reply,
+                                       bool& begun) {
+  auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
+  if (!started.ok()) return started.status();
+  begun = true;
+  return started->session.Finish(started->call, context);
+}
+
+absl::Status FrameEngine::EnsureConnected(ClientContext& context) {
+  if (fork_guard_.forked()) return NotSent(ForkGuard::Error("this channel"));
+  FrameWriter::Lock lock(mutex_);
+  if (session_ != nullptr && session_->UsableForNewCall()) [[likely]] {
+    return absl::OkStatus();
+  }
+  return UsableSession(lock, context).status();
+}
+
+std::vector<std::string> FrameEngine::Connections() {
+  if (fork_guard_.forked()) return {};
+  const FrameWriter::Lock lock(mutex_);
+  if (session_ == nullptr || !session_->usable()) return {};
+  return {choice_};
 }
 
 internal::PendingUnary& FrameEngine::StartUnary(const internal::Method& method, ClientContext& context,
@@ -274,7 +306,7 @@ absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext& c
   lock.lock();
   if (context.cancelled()) return CancelledWhileConnecting();
   if (ended()) return absl::OkStatus();
-  return NotSent(AsOfCall(absl::DeadlineExceededError(absl::StrCat("connect to ", address_.text,
+  return NotSent(AsOfCall(absl::DeadlineExceededError(absl::StrCat("connect to ", server_.name,
                                                                    ": not connected before the deadline")),
                           context));
 }
@@ -282,20 +314,21 @@ absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext& c
 absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock, ClientContext& context,
                                                         int64_t deadline_nanos) {
   const LogLevel level = session_ != nullptr && session_->violated() ? LogLevel::kWarning : LogLevel::kDebug;
-  const std::string ended = session_ != nullptr ? LineOfEnd(*session_, address_, level) : "";
+  const std::string ended = session_ != nullptr ? LineOfEnd(*session_, server_.name, level) : "";
   RetireSession(lock);
   connecting_ = true;
   connected_.notify_all();  // Who watches the state.
   lock.unlock();
   // Not before: a sink is the user's code, and may make calls.
   if (!ended.empty()) Log(level, ended);
-  auto session = OpenSession(context, deadline_nanos);
+  std::string choice;
+  auto session = OpenSession(context, deadline_nanos, choice);
   if (absl::IsCancelled(session.status())) {
     session = CancelledWhileConnecting();
   } else if (!session.ok()) {
-    session = AsOfCall(WithAddress(session.status(), address_), context);
+    session = AsOfCall(session.status(), context);
   }
-  LogConnected(session, address_);
+  LogConnected(session, server_.name, choice);
   if (!session.ok()) process_counters.Of(CallSide::kClient).failed.fetch_add(1, std::memory_order_relaxed);
   lock.lock();
   connecting_ = false;
@@ -304,22 +337,57 @@ absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock,
   connected_.notify_all();
   if (!session.ok()) return OwnCopy(last_error_);
   session_ = *std::move(session);
+  choice_ = std::move(choice);
   return session_.get();
 }
 
 absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientContext& context,
-                                                                        int64_t deadline_nanos) {
+                                                                        int64_t deadline_nanos,
+                                                                        std::string& choice) {
   const UniqueFd cancelled(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!cancelled.valid()) return ErrnoStatus(errno, "eventfd");
   const CancelBell bell(context, cancelled.get());
-  auto connection = transport_.Connect(address_, deadline_nanos, cancelled.get());
+  absl::Status first_error;
+  std::string failed;
+  for (const ServerAddresses::Candidate& candidate : server_.candidates) {
+    auto session = OpenSession(candidate, deadline_nanos, cancelled.get());
+    if (session.ok()) {
+      choice = candidate.address.text;
+      if (!failed.empty()) {
+        absl::StrAppend(&choice, ", since ", failed);
+      } else if (server_.candidates.size() > 1) {
+        absl::StrAppend(&choice, ", the first of ", server_.candidates.size(), " that both ends can speak");
+      }
+      return session;
+    }
+    absl::Status error = WithAddress(session.status(), candidate.address);
+    if (EndedByItsCall(error)) return error;
+    absl::StrAppend(&failed, failed.empty() ? "" : "; ", std::string(error.message()));
+    if (first_error.ok()) first_error = error;
+  }
+  return absl::Status(first_error.code(), failed);
+}
+
+absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(
+    const ServerAddresses::Candidate& candidate, int64_t deadline_nanos, int cancel_descriptor) {
+  auto connection = candidate.transport->Connect(candidate.address, deadline_nanos, cancel_descriptor);
   if (!connection.ok()) return connection.status();
-  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancelled.get());
+  absl::Status owned = CheckOwner((*connection)->peer());
+  if (!owned.ok()) return owned;
+  return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancel_descriptor);
+}
+
+// Who registered the address must be who listens there.
+absl::Status FrameEngine::CheckOwner(const PeerIdentity& peer) const {
+  if (!server_.owner.has_value() || peer.uid == server_.owner) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat("who listens there (", peer.ToString(), ") is not uid ",
+                                                  *server_.owner, ", which registered ", server_.name,
+                                                  ": the address was taken over"));
 }
 
 absl::Status FrameEngine::CancelledWhileConnecting() const {
   return NotSent(absl::CancelledError(
-      absl::StrCat("connect to ", address_.text, ": the caller cancelled the call meanwhile")));
+      absl::StrCat("connect to ", server_.name, ": the caller cancelled the call meanwhile")));
 }
 
 void FrameEngine::RetireSession(const FrameWriter::Lock& lock) {

@@ -1,4 +1,4 @@
-// FrameEngine: the call engine of local transports: a client's connection to one address, made when first
+// FrameEngine: the call engine of local transports: a client's connection to one server, made when first
 // needed and again after it broke.
 #ifndef SIDECALL_CORE_FRAME_ENGINE_H_
 #define SIDECALL_CORE_FRAME_ENGINE_H_
@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "core/background_connect.h"
@@ -17,11 +19,27 @@
 
 namespace sidecall {
 
+// A server's addresses, and who is to listen there.
+struct ServerAddresses {
+  struct Candidate {
+    const Transport* transport;  // must outlive the engine
+    Address address;
+  };
+  std::string name;                   // as messages call the server
+  std::vector<Candidate> candidates;  // at least one; the first that connects is taken
+  std::optional<uid_t> owner;         // none: anybody
+};
+
 class FrameEngine final : public internal::CallEngine {
  public:
-  // `transport` must outlive the engine.
-  FrameEngine(const Transport& transport, Address address, const ChannelOptions& options);
+  FrameEngine(ServerAddresses server, const ChannelOptions& options);
   ~FrameEngine() override;
+
+  // One attempt at a unary call, which is not counted as a call of its own.
+  absl::Status AttemptUnary(const internal::Method& method, ClientContext& context,
+                            const internal::MessageSource& request, internal::MessageTarget& reply);
+  // Connects for the call of `context`, unless it is connected. Errors as those of a call, not sent.
+  absl::Status EnsureConnected(ClientContext& context);
 
   absl::Status RunUnary(const internal::Method& method, ClientContext& context,
                         const internal::MessageSource& request, internal::MessageTarget& reply) override;
@@ -36,6 +54,7 @@ class FrameEngine final : public internal::CallEngine {
   bool Connect(int64_t deadline_nanos) override;
   void ConnectInBackground() override { background_.Begin(); }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override;
+  std::vector<std::string> Connections() override;
 
  private:
   struct Started {
@@ -44,6 +63,10 @@ class FrameEngine final : public internal::CallEngine {
   };
   absl::Status Run(const internal::Method& method, ClientContext& context,
                    const internal::MessageSource& request, internal::MessageTarget& reply);
+  // `begun`: it was, and its end is the server's word.
+  absl::Status AttemptUnary(const internal::Method& method, ClientContext& context,
+                            const internal::MessageSource& request, internal::MessageTarget& reply,
+                            bool& begun);
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
   absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
   // Connects for no call: `context` says until when. False where that failed.
@@ -58,14 +81,17 @@ class FrameEngine final : public internal::CallEngine {
   // REQUIRES: nobody else is at it.
   absl::StatusOr<ClientSession*> MakeAttempt(FrameWriter::Lock& lock, ClientContext& context,
                                              int64_t deadline_nanos);
-  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(ClientContext& context, int64_t deadline_nanos);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(ClientContext& context, int64_t deadline_nanos,
+                                                             std::string& choice);
+  absl::StatusOr<std::unique_ptr<ClientSession>> OpenSession(const ServerAddresses::Candidate& candidate,
+                                                             int64_t deadline_nanos, int cancel_descriptor);
+  absl::Status CheckOwner(const PeerIdentity& peer) const;
   absl::Status CancelledWhileConnecting() const;
   void RetireSession(const FrameWriter::Lock& lock);
   // REQUIRES: the mutex is held.
   ChannelState CurrentState();
 
-  const Transport& transport_;
-  const Address address_;
+  const ServerAddresses server_;
   const ChannelOptions options_;
   const ForkGuard fork_guard_;
 
@@ -75,6 +101,7 @@ class FrameEngine final : public internal::CallEngine {
   uint64_t attempts_ = 0;  // that have ended
   absl::Status last_error_;
   std::unique_ptr<ClientSession> session_;
+  std::string choice_;                                   // of its address, and why
   std::vector<std::unique_ptr<ClientSession>> retired_;  // calls may still be leaving them
 
   BackgroundConnect background_{

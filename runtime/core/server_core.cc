@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/handshake.h"
+#include "core/publication.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
 #include "transport/registry.h"
@@ -14,12 +15,18 @@
 namespace sidecall {
 namespace {
 
-absl::StatusOr<std::unique_ptr<Listener>> Listen(const std::string& text) {
-  auto address = Address::Parse(text);
-  if (!address.ok()) return address.status();
-  auto transport = FindTransport(*address);
-  if (!transport.ok()) return transport.status();
-  return (*transport)->Listen(*address);
+// What can be wrong of a server's own options.
+absl::Status CheckOptions(const ServerOptions& options) {
+  if (options.max_calls == 0) return absl::InvalidArgumentError("max_calls is 0, and 1 is the least");
+  if (options.max_handler_threads == 0) {
+    return absl::InvalidArgumentError("max_handler_threads is 0, and 1 is the least");
+  }
+  if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection) {
+    return absl::InvalidArgumentError(absl::StrCat("max_calls_per_connection is ",
+                                                   options.max_calls_per_connection, ", and 1 to ",
+                                                   kMaxCallsPerConnection, " can be"));
+  }
+  return absl::OkStatus();
 }
 
 int64_t DeadlineAfter(absl::Duration grace) {
@@ -34,25 +41,15 @@ namespace internal {
 
 absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<std::string>& addresses,
                                                               const std::vector<Service*>& services,
-                                                              const ServerOptions& options) {
+                                                              const ServerOptions& options,
+                                                              const std::optional<PublishOptions>& publish) {
   if (services.empty()) {
     return absl::FailedPreconditionError(
         "the server has no service. Call RegisterService before BuildAndStart");
   }
-  if (addresses.empty()) {
-    return absl::FailedPreconditionError(
-        "the server has no address. Call AddAddress before BuildAndStart, with scheme:path");
-  }
-  if (options.max_calls == 0) return absl::InvalidArgumentError("max_calls is 0, and 1 is the least");
-  if (options.max_calls_per_connection == 0 || options.max_calls_per_connection > kMaxCallsPerConnection ||
-      options.max_handler_threads == 0) {
-    const bool threads = options.max_handler_threads == 0;
-    return absl::InvalidArgumentError(threads ? "max_handler_threads is 0, and 1 is the least"
-                                              : absl::StrCat("max_calls_per_connection is ",
-                                                             options.max_calls_per_connection, ", and 1 to ",
-                                                             kMaxCallsPerConnection, " can be"));
-  }
-  std::unique_ptr<ServerCore> core(new ServerCore(addresses, options));
+  absl::Status valid = CheckOptions(options);
+  if (!valid.ok()) return valid;
+  std::unique_ptr<ServerCore> core(new ServerCore(options));
   for (Service* service : services) {
     if (service == nullptr) return absl::InvalidArgumentError("RegisterService was given a null service");
     absl::Status added = core->dispatcher_.Add(service);
@@ -61,21 +58,44 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
   auto events = MakeEventLoop();
   if (!events.ok()) return events.status();
   core->loop_ = std::make_unique<ServeLoop>(core->dispatcher_, core->options_, *std::move(events));
-  for (const std::string& address : addresses) {
-    auto listener = Listen(address);
-    if (!listener.ok()) return listener.status();
-    absl::Status added = core->loop_->AddListener(*std::move(listener));
-    if (!added.ok()) return added;
+
+  std::optional<Publication> publication;
+  if (addresses.empty() || publish.has_value()) {
+    auto prepared = Publication::Prepare(services, addresses, publish.value_or(PublishOptions()));
+    if (!prepared.ok()) return prepared.status();
+    publication = *std::move(prepared);
+  }
+  for (const std::string& address : addresses.empty() ? publication->own_addresses() : addresses) {
+    absl::Status listens = core->Listen(address);
+    if (!listens.ok()) return listens;
   }
   try {
     core->loop_->Start();
   } catch (const std::system_error& error) {
     return absl::ResourceExhaustedError(absl::StrCat("no threads for the server: ", error.what()));
   }
+  // Not before it answers.
+  if (publication.has_value()) {
+    auto registration = std::move(*publication).Register();
+    if (!registration.ok()) return registration.status();
+    core->registration_ = *std::move(registration);
+  }
   if (LogEnabled(LogLevel::kInfo)) {
-    Log(LogLevel::kInfo, absl::StrCat("a server listens at ", absl::StrJoin(addresses, ", ")));
+    Log(LogLevel::kInfo, absl::StrCat("a server listens at ", absl::StrJoin(core->addresses_, ", ")));
   }
   return core;
+}
+
+absl::Status ServerCore::Listen(const std::string& text) {
+  auto address = Address::Parse(text);
+  if (!address.ok()) return address.status();
+  auto transport = FindTransport(*address);
+  if (!transport.ok()) return transport.status();
+  auto listener = (*transport)->Listen(*address);
+  if (!listener.ok()) return listener.status();
+  absl::Status added = loop_->AddListener(*std::move(listener));
+  if (added.ok()) addresses_.push_back(text);
+  return added;
 }
 
 ServerCore::~ServerCore() {
@@ -106,6 +126,8 @@ void ServerCore::ShutdownAndWait(int64_t deadline_nanos) {
   const bool says_so = !shutting_down_.exchange(true) && LogEnabled(LogLevel::kInfo);
   const std::string name = says_so ? absl::StrCat("the server at ", absl::StrJoin(addresses_, ", ")) : "";
   if (says_so) Log(LogLevel::kInfo, name + " shuts down: no new calls");
+  // First: who knows it by name goes elsewhere.
+  if (registration_ != nullptr) registration_->Withdraw();
   if (!loop_->Drain(deadline_nanos)) {
     if (says_so) Log(LogLevel::kInfo, name + " cancels the calls that are open: their grace has passed");
     loop_->CancelCalls();
@@ -154,6 +176,11 @@ ServerBuilder& ServerBuilder::AddAddress(std::string_view address) {
   return *this;
 }
 
+ServerBuilder& ServerBuilder::Publish(const PublishOptions& options) {
+  publish_ = options;
+  return *this;
+}
+
 ServerBuilder& ServerBuilder::RegisterService(Service* service) {
   services_.push_back(service);
   return *this;
@@ -165,7 +192,7 @@ ServerBuilder& ServerBuilder::SetOptions(const ServerOptions& options) {
 }
 
 absl::StatusOr<std::unique_ptr<Server>> ServerBuilder::BuildAndStart() {
-  auto core = internal::ServerCore::Start(addresses_, services_, options_);
+  auto core = internal::ServerCore::Start(addresses_, services_, options_, publish_);
   if (!core.ok()) return core.status();
   return std::unique_ptr<Server>(new Server(*std::move(core)));
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "core/fork_guard.h"
 #include "core/frame_codec.h"
 #include "core/serve_loop.h"
+#include "registry/own_registration.h"
 #include "sidecall/server.h"
 #include "transport/clock.h"
 
@@ -23,9 +25,11 @@ namespace sidecall::internal {
 
 class ServerCore {
  public:
+  // `publish`: how to register. None: only a server without addresses is.
   static absl::StatusOr<std::unique_ptr<ServerCore>> Start(const std::vector<std::string>& addresses,
                                                            const std::vector<Service*>& services,
-                                                           const ServerOptions& options);
+                                                           const ServerOptions& options,
+                                                           const std::optional<PublishOptions>& publish);
 
   ~ServerCore();
 
@@ -36,21 +40,22 @@ class ServerCore {
   bool forked() const { return fork_guard_.forked(); }
 
  private:
-  ServerCore(std::vector<std::string> addresses, const ServerOptions& options)
-      : addresses_(std::move(addresses)), options_(options) {
+  explicit ServerCore(const ServerOptions& options) : options_(options) {
     // No message can be larger, and sums with it must not wrap round.
     options_.max_receive_message_bytes = std::min<size_t>(options.max_receive_message_bytes, INT32_MAX);
     options_.max_connection_bytes =
         std::max(options.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
   }
 
+  absl::Status Listen(const std::string& address);
   void ShutdownAndWait(int64_t deadline_nanos);
 
-  const std::vector<std::string> addresses_;
+  std::vector<std::string> addresses_;  // that it listens at
   ServerOptions options_;
   const ForkGuard fork_guard_;
   Dispatcher dispatcher_;
   std::unique_ptr<ServeLoop> loop_;
+  std::unique_ptr<OwnRegistration> registration_;  // null where it is not registered
 
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;

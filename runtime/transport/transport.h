@@ -31,6 +31,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -136,6 +137,11 @@ class Transport {
   virtual ~Transport() = default;
   // "unix", as in "unix:/path".
   virtual std::string_view scheme() const = 0;
+  // An address for a server that was given none: a file of `directory`, its name beginning with `name` and a
+  // dot, or what else nobody has. Empty where other processes cannot connect.
+  virtual std::string AddressIn(const std::string& directory, const std::string& name) const = 0;
+  // Whether servers listen over it that were not told over what.
+  virtual bool by_default() const = 0;
   // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC), or until `cancel_descriptor` is
   // readable (-1: there is none), from which nothing is read. Where there is nothing to wait for, it may
   // connect all the same. Errors: UNAVAILABLE (nobody listens), PERMISSION_DENIED, INVALID_ARGUMENT (the

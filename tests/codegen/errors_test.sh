@@ -10,7 +10,7 @@ failures=0
 # run <parameters> <proto>: protoc's standard error, in $output.
 run() {
   rm -rf "$work/out" && mkdir "$work/out"
-  "$PROTOC" "--plugin=protoc-gen-sidecall=$PLUGIN" "-I$work" "-I$here" "--sidecall_out=$work/out" \
+  "$PROTOC" "--plugin=protoc-gen-sidecall=$PLUGIN" "-I$work" "-I$here" "-I$here/../../proto" "--sidecall_out=$work/out" \
     "--sidecall_opt=$1" "$2" 2>"$work/stderr" && code=0 || code=$?
   output="$(cat "$work/stderr")"
 }
@@ -47,6 +47,21 @@ accepts() {
 proto() { printf 'syntax = "proto3";\n%s\nmessage M {}\n' "$2" >"$work/$1"; }
 
 good=golden/imported.proto
+
+# options <name> <service's> <method's>: a .proto with these options.
+options() {
+  proto "$1" "package a; import \"sidecall/options.proto\"; service S { $2 rpc R(M) returns (M) { $3 } }"
+}
+options unspecified.proto 'option (sidecall.service).transports = TRANSPORT_UNSPECIFIED;' ''
+rejects '' unspecified.proto 'a.S: option (sidecall.service).transports: 0 is no transport'
+options twice.proto 'option (sidecall.service) = { transports: [UNIX, SHM, UNIX] };' ''
+rejects '' twice.proto 'a.S: option (sidecall.service).transports names UNIX twice'
+options never.proto '' 'option (sidecall.method).default_timeout = { seconds: 0 };'
+rejects '' never.proto 'a.S.R: option (sidecall.method).default_timeout is 0 seconds and 0 nanoseconds' 'Give it more than none'
+options negative.proto '' 'option (sidecall.method).default_timeout = { seconds: -1 };'
+rejects '' negative.proto 'default_timeout is -1 seconds'
+options unknown.proto 'option (sidecall.service) = { transports: [PIGEON] };' ''
+rejects '' unknown.proto 'PIGEON'
 rejects header_extention=.h $good 'unknown parameter "header_extention"; did you mean "header_extension"?' \
   'Known parameters: header_extension, include_prefix, source_extension.'
 rejects frobnicate=1 $good 'unknown parameter "frobnicate" Known'

@@ -9,7 +9,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 
-"$PROTOC" "--plugin=protoc-gen-sidecall=$PLUGIN" "-I$here" "--sidecall_out=$work" "$here"/golden/*.proto
+"$PROTOC" "--plugin=protoc-gen-sidecall=$PLUGIN" "-I$here" "-I$here/../../proto" "--sidecall_out=$work" "$here"/golden/*.proto
 if [[ -n "${SIDECALL_UPDATE_GOLDEN:-}" ]]; then
   cp "$work"/golden/*.sidecall.* "$here/golden/"
   echo "Updated $here/golden. Read the difference before you commit it."

@@ -124,12 +124,6 @@ class OneService : public testing::Test {
   TestServiceImpl service_{"inproc:unused", gates_};
 };
 
-TEST_F(OneService, NoAddress) {
-  const auto server = builder().BuildAndStart();
-  EXPECT_TRUE(HasCode(server.status(), absl::StatusCode::kFailedPrecondition));
-  EXPECT_TRUE(Says(server.status(), "AddAddress"));
-}
-
 TEST_F(OneService, Twice) {
   const auto server = builder().AddAddress("inproc:twice").RegisterService(&service_).BuildAndStart();
   EXPECT_TRUE(HasCode(server.status(), absl::StatusCode::kAlreadyExists));

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <future>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -333,16 +335,35 @@ absl::Status OtherTestServiceImpl::Echo(ServerContext*, const EchoMessage* reque
 
 namespace {
 
+class OptionsServiceImpl final : public other::OptionsService::Service {
+  absl::Status SurviveOrDie(sidecall::ServerContext*, const WhoReply* request, WhoReply* reply) override {
+    if (request->pid() == getpid()) raise(SIGKILL);
+    reply->set_pid(getpid());
+    return absl::OkStatus();
+  }
+  absl::Status SurviveOrDieOnce(sidecall::ServerContext* context, const WhoReply* request,
+                                WhoReply* reply) override {
+    return SurviveOrDie(context, request, reply);
+  }
+  absl::Status WaitForEver(sidecall::ServerContext* context, const EmptyMessage*, EmptyMessage*) override {
+    std::promise<void> cancelled;
+    context->NotifyOnCancel([&] { cancelled.set_value(); });
+    cancelled.get_future().wait();
+    return absl::CancelledError();
+  }
+};
+
 class TestServices final : public Services {
  public:
   TestServices(const std::string& own_address, Gates& gates) : service_(own_address, gates) {}
   void RegisterWith(sidecall::ServerBuilder& builder) override {
-    builder.RegisterService(&service_).RegisterService(&other_service_);
+    builder.RegisterService(&service_).RegisterService(&other_service_).RegisterService(&options_service_);
   }
 
  private:
   TestServiceImpl service_;
   OtherTestServiceImpl other_service_;
+  OptionsServiceImpl options_service_;
 };
 
 }  // namespace

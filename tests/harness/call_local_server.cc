@@ -8,7 +8,7 @@ namespace conformance {
 
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<std::string>& addresses,
                                                                 const sidecall::ServerOptions& options) {
-  std::unique_ptr<LocalServer> local(new LocalServer(addresses.front()));
+  std::unique_ptr<LocalServer> local(new LocalServer(addresses.empty() ? "" : addresses.front()));
   sidecall::ServerBuilder builder;
   builder.SetOptions(options);
   local->services_->RegisterWith(builder);

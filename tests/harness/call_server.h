@@ -18,7 +18,7 @@ enum class Place { kSameProcess, kOtherProcess };
 
 class ServerUnderTest {
  public:
-  // Serves at `addresses`; the services are told the first of them.
+  // Serves at `addresses`; the services are told the first of them. None: where the registry finds it.
   static absl::StatusOr<std::unique_ptr<ServerUnderTest>> Start(Place place,
                                                                 const std::vector<std::string>& addresses,
                                                                 const sidecall::ServerOptions& options);

@@ -7,7 +7,7 @@ cd "${1:-$here/../..}" || exit 2
 failed=0
 
 sources=$(find . -path ./build -prune -o -type f \( -name '*.h' -o -name '*.cc' \) -printf '%P\n' |
-  grep -E '^(runtime|transports|codegen|examples|tests|benchmarks)/' | sort)
+  grep -E '^(runtime|transports|codegen|tools|examples|tests|benchmarks)/' | sort)
 
 check_includes() {
   local transports

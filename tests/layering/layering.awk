@@ -1,5 +1,6 @@
 # Include directions, one way only:
 #   generated code -> runtime/include -> runtime/core -> runtime/transport (the frame seam) <- transports/<name>
+#                                        runtime/core -> runtime/registry -> runtime/transport
 # Reads files named relative to the root of the source tree; prints "file:line: what is wrong" for each violation.
 # -v transports="inproc shm": the folders of transports/, whose names the runtime must not know.
 
@@ -34,6 +35,7 @@ function AreaOf(path) {
   if (path ~ /\.sidecall\.(h|cc)$/) return "generated"
   if (path ~ /^runtime\/include\/sidecall\//) return "public"
   if (path ~ /^runtime\/core\//) return "core"
+  if (path ~ /^runtime\/registry\//) return "registry"
   if (path ~ /^runtime\/transport\//) return "seam"
   if (path == "transports/register_all.cc") return "registration"
   if (path ~ /^transports\/[^\/]+\//) {
@@ -44,6 +46,7 @@ function AreaOf(path) {
   }
   if (path ~ /^codegen\//) return "codegen"
   if (path ~ /^examples\//) return "example"
+  if (path ~ /^tools\//) return "tool"
   if (path ~ /^(tests|benchmarks)\//) return "free"
   return "unknown"
 }
@@ -67,10 +70,12 @@ function Allowed(file) {
   if (area == "free" || area == "unknown") return 1
   if (area == "example") return file !~ /^(core|transport|transports|runtime|sidecall\/internal)\//
   if (file ~ libraries) return 1
+  if (area == "tool") return file ~ /^(sidecall|registry)\// || file !~ /\//
   if (area == "generated") return file ~ /^sidecall\// || file ~ /\.(pb|sidecall)\.h$/
   if (area == "codegen") return file ~ /^(codegen\/)?[^\/]+$/ || file ~ /^sidecall\/options\.pb\.h$/
   if (area == "public") return file ~ /^sidecall\//
-  if (area == "core") return file ~ /^(sidecall|core|transport)\//
+  if (area == "core") return file ~ /^(sidecall|core|registry|transport)\//
+  if (area == "registry" && file ~ /^(registry\/|sidecall\/registration\.pb\.h$)/) return 1
   if (file ~ /^transport\// || file ~ leaf) return 1
   if (area == "registration") return file ~ /^transports\/[^\/]+\//
   return area == "transport" && index(file, own) == 1
@@ -81,6 +86,7 @@ function Where() {
   if (area == "public") return "a public header"
   if (area == "seam") return "the frame seam"
   if (area == "core") return "runtime/core"
+  if (area == "registry") return "runtime/registry"
   if (area == "generated") return "generated code"
   if (area == "example") return "an example"
   return area

@@ -67,6 +67,10 @@ class InprocListener final : public Listener {
 class InprocTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "inproc"; }
+  std::string AddressIn(const std::string& /*directory*/, const std::string& /*name*/) const override {
+    return "";
+  }
+  bool by_default() const override { return false; }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t /*deadline*/,
                                                       int /*cancel*/) const override {

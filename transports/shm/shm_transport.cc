@@ -40,6 +40,10 @@ class ShmListener final : public Listener {
 class ShmTransport final : public Transport {
  public:
   std::string_view scheme() const override { return "shm"; }
+  std::string AddressIn(const std::string& directory, const std::string& name) const override {
+    return "shm:" + directory + "/" + name + ".shm";
+  }
+  bool by_default() const override { return true; }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
                                                       int cancel_descriptor) const override {

@@ -32,10 +32,17 @@ class UnixListener final : public Listener {
 class UnixTransport final : public Transport {
  public:
   using MakeAddress = absl::StatusOr<UnixSocketAddress> (*)(const std::string&);
-  UnixTransport(std::string_view scheme, MakeAddress make_address)
-      : scheme_(scheme), make_address_(make_address) {}
+  UnixTransport(std::string_view scheme, MakeAddress make_address, bool has_path)
+      : scheme_(scheme), make_address_(make_address), has_path_(has_path) {}
 
   std::string_view scheme() const override { return scheme_; }
+  std::string AddressIn(const std::string& directory, const std::string& name) const override {
+    const std::string prefix = std::string(scheme_) + ":";
+    return has_path_ ? prefix + directory + "/" + name + "." + std::string(scheme_)
+                     : prefix + "sidecall-" + name;
+  }
+  // An abstract name has no mode that would keep others away.
+  bool by_default() const override { return has_path_; }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
                                                       int cancel_descriptor) const override {
@@ -67,16 +74,17 @@ class UnixTransport final : public Transport {
 
   std::string_view scheme_;
   MakeAddress make_address_;
+  bool has_path_;
 };
 
 }  // namespace
 
 std::unique_ptr<const Transport> MakeUnixTransport() {
-  return std::make_unique<UnixTransport>("unix", &UnixSocketAddress::FromPath);
+  return std::make_unique<UnixTransport>("unix", &UnixSocketAddress::FromPath, true);
 }
 
 std::unique_ptr<const Transport> MakeUnixAbstractTransport() {
-  return std::make_unique<UnixTransport>("unix-abstract", &UnixSocketAddress::FromAbstractName);
+  return std::make_unique<UnixTransport>("unix-abstract", &UnixSocketAddress::FromAbstractName, false);
 }
 
 }  // namespace sidecall

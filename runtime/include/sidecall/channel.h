@@ -3,17 +3,22 @@
 //   std::shared_ptr<sidecall::Channel> channel = sidecall::CreateChannel("shm:/run/hello");
 //   hello::Greeter::Stub stub(channel);
 //
-// Targets: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". The connection is made by the
-// first call, and again by the first call after it broke. Thread-safety: any thread, at any time.
+// Targets: an address, "unix:/path", "unix-abstract:name", "inproc:name" or "shm:/path"; or a service, by its
+// name: "sidecall:hello.Greeter", "sidecall:hello.Greeter@instance", "sidecall:hello.Greeter?label=value".
+// Its servers are found in the registry (docs/registry.md), as they come and go. Connections are made by the
+// first call, and again by the first call after they broke. Thread-safety: any thread, at any time.
 #ifndef SIDECALL_CHANNEL_H_
 #define SIDECALL_CHANNEL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "sidecall/balancer.h"
 #include "sidecall/channel_state.h"
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/polling.h"
@@ -33,6 +38,18 @@ struct ChannelOptions {
   absl::Duration keepalive_timeout = absl::Seconds(20);
   // How a call waits for its reply.
   Polling polling = DefaultPolling();
+
+  // -- Of targets that name a service -----------------------------------------------------------------------
+  // Transports that may be taken, as "shm" or "unix", the best first. None: what the server offers, in its
+  // order. The environment's SIDECALL_TRANSPORTS=shm,unix takes the place of this.
+  std::vector<std::string> transports;
+  // Which server takes the next call. None: the newest, until it goes.
+  BalancerFactory balancer;
+  // Servers that a call is tried on, where it certainly reached no handler, or its method is idempotent. One
+  // that waits (ClientContext::set_wait_for_ready) is tried until its deadline.
+  int max_attempts = 5;
+  // Users, beside this one and root, whose servers count (as /run/sidecall/<uid> has them).
+  std::vector<uint32_t> trusted_owners;
 };
 
 class Channel {
@@ -53,6 +70,9 @@ class Channel {
   // Waits until the state is another than `last_observed`. False where `deadline` came first. Connects
   // nothing by itself. A connection's end, of which no call tells, is noticed within 50 ms.
   bool WaitForStateChange(ChannelState last_observed, absl::Time deadline);
+
+  // Where it is connected, and why there, for people to read: a line for each server.
+  std::vector<std::string> Connections();
 
   // -- For generated code -----------------------------------------------------------------------------------
   internal::CallEngine& engine() const { return *engine_; }

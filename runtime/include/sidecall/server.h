@@ -1,18 +1,24 @@
-// Server and ServerBuilder: a process's services, offered at one or more addresses.
+// Server and ServerBuilder: a process's services, offered by name, or at addresses.
 //
 //   GreeterImpl greeter;
 //   absl::StatusOr<std::unique_ptr<sidecall::Server>> server =
-//       sidecall::ServerBuilder().AddAddress("shm:/run/hello").RegisterService(&greeter).BuildAndStart();
+//       sidecall::ServerBuilder().RegisterService(&greeter).BuildAndStart();
 //   if (!server.ok()) return server.status();
 //   (*server)->Wait();
+//
+// Clients find it as "sidecall:hello.Greeter". With AddAddress("shm:/run/hello") it listens there, and is
+// registered where Publish asks for it.
 //
 // Thread-safety: a builder is used by one thread; a server by any.
 #ifndef SIDECALL_SERVER_H_
 #define SIDECALL_SERVER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +57,22 @@ struct ServerOptions {
   Polling polling = DefaultPolling();
 };
 
+// How a server shows in the registry (docs/registry.md).
+struct PublishOptions {
+  // What "sidecall:hello.Greeter@left" asks for. Several servers may have the same.
+  std::string instance;
+  // What "sidecall:hello.Greeter?zone=a" asks for.
+  std::map<std::string, std::string> labels;
+  // For the balancer Weighted.
+  uint32_t weight = 1;
+  // No other server of the same registry directory may serve any of its services while this one lives.
+  bool exclusive = false;
+  // Where to listen where no address is given: schemes, the best first, of those that the service's .proto
+  // names, which are what is taken where this is empty. The environment's SIDECALL_SERVE=shm,unix takes the
+  // place of this.
+  std::vector<std::string> transports;
+};
+
 class Server {
  public:
   // Shuts down without grace: cancels the calls in flight, and waits for their handlers.
@@ -58,9 +80,10 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // No new calls (they get UNAVAILABLE); those in flight may finish until `grace` has passed, then they are
-  // cancelled. Returns when the last handler has: one that never looks whether it is cancelled keeps it
-  // waiting. In a handler, which it cannot wait for, it returns at once and goes on beside. Idempotent.
+  // No new calls (they get UNAVAILABLE, and those of clients that know the service by name go elsewhere);
+  // those in flight may finish until `grace` has passed, then they are cancelled. Returns when the last
+  // handler has: one that never looks whether it is cancelled keeps it waiting. In a handler, which it cannot
+  // wait for, it returns at once and goes on beside. Idempotent.
   void Shutdown(absl::Duration grace = absl::InfiniteDuration());
 
   // Blocks until another thread has shut the server down.
@@ -78,20 +101,25 @@ class Server {
 class ServerBuilder {
  public:
   // Where to listen: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". May be called again.
+  // Without any, a server listens, over the transports that its services' .proto files name (shm and unix
+  // where they name none), at places of its own in the registry, and is registered there.
   ServerBuilder& AddAddress(std::string_view address);
+  // Registers the server, also at addresses that are given, and with these options.
+  ServerBuilder& Publish(const PublishOptions& options = {});
   // `service` must outlive the server.
   ServerBuilder& RegisterService(Service* service);
   ServerBuilder& SetOptions(const ServerOptions& options);
 
-  // Listens and serves. Errors: FAILED_PRECONDITION (no service, no address), ALREADY_EXISTS (a service
-  // twice, an address where a live server listens), INVALID_ARGUMENT (an address that cannot be),
-  // PERMISSION_DENIED, ...
+  // Listens, registers and serves. Errors: FAILED_PRECONDITION (no service, a registry directory that is not
+  // to be trusted), ALREADY_EXISTS (a service twice, an address where a live server listens, a service that
+  // another serves alone), INVALID_ARGUMENT (an address that cannot be), PERMISSION_DENIED, ...
   absl::StatusOr<std::unique_ptr<Server>> BuildAndStart();
 
  private:
   std::vector<std::string> addresses_;
   std::vector<Service*> services_;
   ServerOptions options_;
+  std::optional<PublishOptions> publish_;
 };
 
 }  // namespace sidecall

@@ -4,6 +4,7 @@
 #ifndef SIDECALL_SERVICE_H_
 #define SIDECALL_SERVICE_H_
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -13,6 +14,12 @@ namespace sidecall {
 
 namespace internal {
 class ServerCall;
+
+// What its .proto says of a service.
+struct ServiceTraits {
+  uint64_t schema_hash = 0;
+  std::string_view transports;  // schemes, the best first: "shm,unix"; empty where none are named
+};
 }  // namespace internal
 
 class Service {
@@ -31,14 +38,18 @@ class Service {
   // "hello.Greeter".
   std::string_view name() const { return name_; }
   std::span<const MethodEntry> methods() const { return methods_; }
+  const internal::ServiceTraits& traits() const { return traits_; }
 
  protected:
-  // Both must outlive the service: generated code passes static tables.
-  Service(std::string_view name, std::span<const MethodEntry> methods) : name_(name), methods_(methods) {}
+  // All must outlive the service: generated code passes static tables.
+  Service(std::string_view name, std::span<const MethodEntry> methods,
+          const internal::ServiceTraits& traits = {})
+      : name_(name), methods_(methods), traits_(traits) {}
 
  private:
   std::string_view name_;
   std::span<const MethodEntry> methods_;
+  internal::ServiceTraits traits_;
 };
 
 }  // namespace sidecall

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "sidecall/channel.h"
+#include "sidecall/internal/call_defaults.h"
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/write_options.h"
@@ -31,7 +32,8 @@ class ClientReader final {
                const google::protobuf::MessageLite& request)
       : channel_(std::move(channel)) {
     const internal::ProtobufSource source(request);
-    stream_ = channel_->engine().StartStream(method, context, &source, nullptr);
+    stream_ =
+        channel_->engine().StartStream(method, internal::WithDefaults(method, context), &source, nullptr);
   }
 
   // Until the context has the server's initial metadata, or the call has ended.
@@ -57,7 +59,8 @@ class ClientWriter final {
   ClientWriter(std::shared_ptr<Channel> channel, const internal::Method& method, ClientContext& context,
                google::protobuf::MessageLite& reply)
       : channel_(std::move(channel)), reply_(reply) {
-    stream_ = channel_->engine().StartStream(method, context, nullptr, &reply_);
+    stream_ =
+        channel_->engine().StartStream(method, internal::WithDefaults(method, context), nullptr, &reply_);
   }
   ClientWriter(const ClientWriter&) = delete;  // The call knows where its reply goes.
   ClientWriter& operator=(const ClientWriter&) = delete;
@@ -87,7 +90,8 @@ class ClientReaderWriter final {
   // For generated code.
   ClientReaderWriter(std::shared_ptr<Channel> channel, const internal::Method& method, ClientContext& context)
       : channel_(std::move(channel)) {
-    stream_ = channel_->engine().StartStream(method, context, nullptr, nullptr);
+    stream_ =
+        channel_->engine().StartStream(method, internal::WithDefaults(method, context), nullptr, nullptr);
   }
 
   void WaitForInitialMetadata() { stream_->WaitForInitialMetadata(); }

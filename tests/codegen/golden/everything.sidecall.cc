@@ -155,7 +155,8 @@ constexpr ::sidecall::Service::MethodEntry Greeter_entries_[] = {
 }  // namespace
 
 Greeter::Service::Service()
-    : ::sidecall::Service(::golden::v1::Greeter::kServiceName, ::golden::v1::Greeter_entries_) {}
+    : ::sidecall::Service(::golden::v1::Greeter::kServiceName, ::golden::v1::Greeter_entries_,
+                          ::sidecall::internal::ServiceTraits{.schema_hash = 0xabd5c3ad4b36db6c, .transports = ""}) {}
 
 ::absl::Status Greeter::Service::SayHello(
     ::sidecall::ServerContext* /*context*/,
@@ -218,7 +219,9 @@ Empty::Stub::Stub(::std::shared_ptr<::sidecall::Channel> channel) : channel_(::s
   return ::std::make_unique<Stub>(::std::move(channel));
 }
 
-Empty::Service::Service() : ::sidecall::Service(::golden::v1::Empty::kServiceName, {}) {}
+Empty::Service::Service()
+    : ::sidecall::Service(::golden::v1::Empty::kServiceName, {},
+                          ::sidecall::internal::ServiceTraits{.schema_hash = 0x77589892a54418df, .transports = ""}) {}
 
 namespace {
 namespace Retired_methods_ {
@@ -264,7 +267,8 @@ constexpr ::sidecall::Service::MethodEntry Retired_entries_[] = {
 }  // namespace
 
 Retired::Service::Service()
-    : ::sidecall::Service(::golden::v1::Retired::kServiceName, ::golden::v1::Retired_entries_) {}
+    : ::sidecall::Service(::golden::v1::Retired::kServiceName, ::golden::v1::Retired_entries_,
+                          ::sidecall::internal::ServiceTraits{.schema_hash = 0xd3bdc2acf3076867, .transports = ""}) {}
 
 ::absl::Status Retired::Service::Get(
     ::sidecall::ServerContext* /*context*/,

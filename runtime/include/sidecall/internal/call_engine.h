@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "sidecall/channel_state.h"
@@ -88,6 +90,8 @@ class CallEngine {
   virtual void ConnectInBackground() = 0;
   // Waits until the state is another than `last`. False where `deadline_nanos` came first.
   virtual bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) = 0;
+  // As Channel's.
+  virtual std::vector<std::string> Connections() = 0;
 };
 
 // The server's side: one call, handed to a handler. Used by one thread at a time, but for Read beside Write,

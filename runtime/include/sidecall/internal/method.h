@@ -10,15 +10,24 @@ namespace sidecall::internal {
 
 enum class MethodKind : uint8_t { kUnary, kClientStreaming, kServerStreaming, kBidirectionalStreaming };
 
+// What the method's option in its .proto says (sidecall/options.proto).
+struct MethodTraits {
+  bool idempotent = false;
+  int64_t default_timeout_nanos = 0;  // 0: none
+};
+
 class Method {
  public:
   // `full_name` is "package.Service/Method", of static lifetime.
-  constexpr Method(std::string_view full_name, MethodKind kind) : full_name_(full_name), kind_(kind) {}
+  constexpr Method(std::string_view full_name, MethodKind kind, const MethodTraits& traits = {})
+      : full_name_(full_name), kind_(kind), traits_(traits) {}
   Method(const Method&) = delete;
   Method& operator=(const Method&) = delete;
 
   std::string_view full_name() const { return full_name_; }
   MethodKind kind() const { return kind_; }
+  bool idempotent() const { return traits_.idempotent; }
+  int64_t default_timeout_nanos() const { return traits_.default_timeout_nanos; }
 
   // A small number of this process's own, by which the hot path finds a method without its name.
   uint32_t id() const {
@@ -31,6 +40,7 @@ class Method {
 
   std::string_view full_name_;
   MethodKind kind_;
+  MethodTraits traits_;
   mutable std::atomic<uint32_t> id_{0};
 };
 

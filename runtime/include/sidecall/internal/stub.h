@@ -8,6 +8,7 @@
 #include "sidecall/burst.h"
 #include "sidecall/channel.h"
 #include "sidecall/client_context.h"
+#include "sidecall/internal/call_defaults.h"
 #include "sidecall/internal/message.h"
 #include "sidecall/internal/method.h"
 #include "sidecall/pending_call.h"
@@ -18,7 +19,7 @@ inline absl::Status CallUnary(const Channel& channel, const Method& method, Clie
                               const google::protobuf::MessageLite& request,
                               google::protobuf::MessageLite* reply) {
   ProtobufTarget target(*reply);
-  return channel.engine().RunUnary(method, *context, ProtobufSource(request), target);
+  return channel.engine().RunUnary(method, WithDefaults(method, *context), ProtobufSource(request), target);
 }
 
 // `burst`: what the call may leave with, or null.
@@ -26,8 +27,9 @@ inline PendingCall StartUnary(const std::shared_ptr<Channel>& channel, Burst* bu
                               ClientContext* context, const google::protobuf::MessageLite& request,
                               google::protobuf::MessageLite* reply) {
   if (burst != nullptr) burst->Add(channel);
-  return {channel, channel->engine().StartUnary(method, *context, ProtobufSource(request), *reply,
-                                                /*may_wait=*/burst != nullptr)};
+  return {channel,
+          channel->engine().StartUnary(method, WithDefaults(method, *context), ProtobufSource(request),
+                                       *reply, /*may_wait=*/burst != nullptr)};
 }
 
 template <typename Reply>

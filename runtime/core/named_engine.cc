@@ -1,0 +1,436 @@
+#include "core/named_engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "core/backoff.h"
+#include "core/client_call.h"
+#include "core/client_observation.h"
+#include "core/connect_wakers.h"
+#include "core/ended_stream.h"
+#include "core/ended_unary.h"
+#include "core/handler_scope.h"
+#include "core/status_payloads.h"
+#include "registry/registration_file.h"
+#include "sidecall/client_context.h"
+#include "sidecall/status.h"
+#include "transport/clock.h"
+#include "transport/logging.h"
+#include "transport/registry.h"
+
+namespace sidecall {
+namespace {
+
+// For how long a server that failed a call is tried last.
+constexpr int64_t kAvoidNanos = 1'000'000'000;
+// How often a thread that waits for a change of state looks at idle connections.
+constexpr int64_t kLookInterval = 50'000'000;
+
+std::chrono::steady_clock::time_point TimePoint(int64_t nanos) {
+  return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(nanos));
+}
+
+// Who runs a program has the last word on what it is built to do.
+std::vector<std::string> TransportsToTake(const ChannelOptions& options) {
+  const char* environment = std::getenv("SIDECALL_TRANSPORTS");
+  if (environment == nullptr || *environment == '\0') return options.transports;
+  return absl::StrSplit(environment, ',', absl::SkipEmpty());
+}
+
+}  // namespace
+
+// A stream that keeps its endpoint.
+class NamedEngine::Stream final : public internal::ClientStream {
+ public:
+  Stream(EndpointUse use, std::unique_ptr<internal::ClientStream> stream)
+      : use_(std::move(use)), stream_(std::move(stream)) {}
+  bool Write(const internal::MessageSource& message, const WriteOptions& options) override {
+    return stream_->Write(message, options);
+  }
+  bool WritesDone() override { return stream_->WritesDone(); }
+  void WaitForInitialMetadata() override { stream_->WaitForInitialMetadata(); }
+  bool Read(internal::MessageTarget& message) override { return stream_->Read(message); }
+  absl::Status Finish() override { return stream_->Finish(); }
+
+ private:
+  const EndpointUse use_;
+  const std::unique_ptr<internal::ClientStream> stream_;  // goes first
+};
+
+// The same for a call that is finished later; it goes with it.
+class NamedEngine::Pending final : public internal::PendingUnary {
+ public:
+  Pending(EndpointUse use, internal::PendingUnary& call) : use_(std::move(use)), call_(call) {}
+  ~Pending() = default;
+  absl::Status Finish() override {
+    const std::unique_ptr<Pending> self(this);
+    return call_.Finish();
+  }
+  void Abandon() override {
+    const std::unique_ptr<Pending> self(this);
+    call_.Abandon();
+  }
+
+ private:
+  const EndpointUse use_;
+  internal::PendingUnary& call_;
+};
+
+NamedEngine::NamedEngine(ServiceQuery query, const ChannelOptions& options)
+    : options_(options),
+      transports_(TransportsToTake(options)),
+      balancer_(options.balancer ? options.balancer() : nullptr),
+      resolver_(std::move(query), DirectoriesToSearch(options.trusted_owners), [this] { Look(); }),
+      background_([this](ClientContext& context) { (void)PickConnected(context); }) {}
+
+NamedEngine::~NamedEngine() {
+  if (fork_guard_.forked()) background_.Forget();
+}
+
+absl::Status NamedEngine::RunUnary(const internal::Method& method, ClientContext& context,
+                                   const internal::MessageSource& request, internal::MessageTarget& reply) {
+  ObserveStart(method, context);
+  absl::Status status = Run(method, context, request, reply);
+  ObserveEnd(context, status);
+  return status;
+}
+
+absl::Status NamedEngine::Run(const internal::Method& method, ClientContext& context,
+                              const internal::MessageSource& request, internal::MessageTarget& reply) {
+  if (Endpoint* first = first_.load(std::memory_order_acquire); first != nullptr) [[likely]] {
+    if (EndpointUse use(*first); use) [[likely]] {
+      absl::Status status = use.engine().AttemptUnary(method, context, request, reply);
+      if (status.ok()) [[likely]] {
+        return status;
+      }
+      Attempts attempts;
+      if (!GoesOn(method, context, status, attempts)) return status;
+      Failed(use, status, attempts);
+      use = EndpointUse();
+      return RunElsewhere(method, context, request, reply, std::move(attempts));
+    }
+  }
+  return RunElsewhere(method, context, request, reply, {});
+}
+
+absl::Status NamedEngine::RunElsewhere(const internal::Method& method, ClientContext& context,
+                                       const internal::MessageSource& request, internal::MessageTarget& reply,
+                                       Attempts attempts) {
+  for (;;) {
+    auto use = Pick(context, attempts);
+    if (!use.ok()) return use.status();
+    context.mutable_server_initial_metadata().clear();
+    context.mutable_server_trailing_metadata().clear();
+    absl::Status status = use->engine().AttemptUnary(method, context, request, reply);
+    if (status.ok() || !GoesOn(method, context, status, attempts)) return status;
+    Failed(*use, status, attempts);
+  }
+}
+
+internal::PendingUnary& NamedEngine::StartUnary(const internal::Method& method, ClientContext& context,
+                                                const internal::MessageSource& request,
+                                                google::protobuf::MessageLite& reply, bool may_wait) {
+  auto use = PickConnected(context);
+  if (!use.ok()) {
+    ObserveStart(method, context);
+    ObserveEnd(context, use.status());
+    return *new EndedUnary(use.status());
+  }
+  internal::PendingUnary& call = use->engine().StartUnary(method, context, request, reply, may_wait);
+  return *new Pending(*std::move(use), call);
+}
+
+void NamedEngine::SendWaiting() {
+  if (fork_guard_.forked()) return;
+  std::vector<EndpointUse> uses;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
+  }
+  for (const EndpointUse& use : uses) use.engine().SendWaiting();
+}
+
+std::unique_ptr<internal::ClientStream> NamedEngine::StartStream(const internal::Method& method,
+                                                                 ClientContext& context,
+                                                                 const internal::MessageSource* request,
+                                                                 internal::MessageTarget* reply) {
+  auto use = PickConnected(context);
+  if (!use.ok()) {
+    ObserveStart(method, context);
+    ObserveEnd(context, use.status());
+    return std::make_unique<EndedStream>(use.status());
+  }
+  auto stream = use->engine().StartStream(method, context, request, reply);
+  return std::make_unique<Stream>(*std::move(use), std::move(stream));
+}
+
+// -- Picking a server
+
+// Whether another server may be asked after `status`.
+bool NamedEngine::GoesOn(const internal::Method& method, const ClientContext& context,
+                         const absl::Status& status, const Attempts& attempts) const {
+  const bool may_run_again = IsNotSent(status) || (method.idempotent() && absl::IsUnavailable(status));
+  if (!may_run_again || !(absl::IsUnavailable(status) || absl::IsResourceExhausted(status))) return false;
+  if (context.cancelled() || MonotonicNanos() >= WaitDeadline(context)) return false;
+  return context.wait_for_ready() || attempts.made + 1 < options_.max_attempts;
+}
+
+void NamedEngine::Failed(const EndpointUse& use, const absl::Status& status, Attempts& attempts) {
+  Endpoint& endpoint = use.endpoint();
+  attempts.made++;
+  attempts.tried.push_back(&endpoint);
+  attempts.last_error = status;
+  if (!absl::IsUnavailable(status)) return;
+  const std::lock_guard lock(mutex_);
+  endpoint.AvoidUntil(MonotonicNanos() + kAvoidNanos);
+  Endpoint* expected = &endpoint;
+  first_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
+}
+
+EndpointUse NamedEngine::PickNow(const Attempts& attempts) {
+  const std::lock_guard lock(mutex_);
+  const int64_t now = MonotonicNanos();
+  absl::InlinedVector<Endpoint*, 8> all;
+  absl::InlinedVector<Endpoint*, 8> avoided;
+  for (Endpoint* endpoint : open_) {
+    if (std::find(attempts.tried.begin(), attempts.tried.end(), endpoint) != attempts.tried.end()) continue;
+    (endpoint->avoid_until_nanos() > now ? avoided : all).push_back(endpoint);
+  }
+  if (all.empty()) all.swap(avoided);
+  if (all.empty()) return {};
+  if (balancer_ == nullptr) {
+    Endpoint* first = first_.load(std::memory_order_relaxed);
+    if (first == nullptr || std::find(all.begin(), all.end(), first) == all.end()) first = all[0];
+    first_.store(first, std::memory_order_release);
+    return EndpointUse(*first);
+  }
+  absl::InlinedVector<BalancedServer, 8> servers;
+  for (const Endpoint* endpoint : all) {
+    const ServerInstance& server = endpoint->server();
+    servers.push_back({server.id, server.instance, server.labels, server.weight, endpoint->users()});
+  }
+  return EndpointUse(*all[std::min(balancer_->Pick(servers), all.size() - 1)]);
+}
+
+absl::StatusOr<EndpointUse> NamedEngine::Pick(ClientContext& context, Attempts& attempts) {
+  if (fork_guard_.forked()) return NotSent(ForkGuard::Error("this channel"));
+  Backoff backoff;
+  for (;;) {
+    EndpointUse use = PickNow(attempts);
+    if (!use) {
+      Look();
+      use = PickNow(attempts);
+    }
+    if (use) return use;
+    absl::Status why = attempts.last_error;
+    if (why.ok()) {
+      const std::lock_guard lock(mutex_);
+      why = NotSent(why_none_);
+    }
+    if (!context.wait_for_ready()) return why;
+    HandlerScope::AboutToBlock();
+    AwaitLook(context, std::min(WaitDeadline(context), MonotonicNanos() + backoff.NextNanos()));
+    if (context.cancelled()) {
+      return NotSent(absl::CancelledError("the caller cancelled the call while it waited for a server"));
+    }
+    if (MonotonicNanos() >= WaitDeadline(context)) {
+      return NotSent(absl::DeadlineExceededError(
+          absl::StrCat("no server before the deadline: ", std::string(StatusMessage(why)))));
+    }
+    attempts.tried.clear();
+  }
+}
+
+absl::StatusOr<EndpointUse> NamedEngine::PickConnected(ClientContext& context) {
+  Attempts attempts;
+  for (;;) {
+    auto use = Pick(context, attempts);
+    if (!use.ok()) return use;
+    absl::Status connected = use->engine().EnsureConnected(context);
+    if (connected.ok()) return use;
+    // A call that has not begun may go anywhere.
+    const bool over = context.cancelled() || MonotonicNanos() >= WaitDeadline(context);
+    if (over || (!context.wait_for_ready() && attempts.made + 1 >= options_.max_attempts)) return connected;
+    Failed(*use, connected, attempts);
+  }
+}
+
+// -- Which servers there are
+
+void NamedEngine::Look() {
+  const std::lock_guard lock(look_mutex_);
+  Apply(resolver_.Look());
+}
+
+void NamedEngine::Apply(const Resolution& resolution) {
+  std::vector<std::unique_ptr<FrameEngine>> gone;  // Destroyed without the lock: they hang up.
+  {
+    const std::lock_guard lock(mutex_);
+    const auto is_there = [&](const Endpoint* endpoint) {
+      return std::any_of(resolution.servers.begin(), resolution.servers.end(),
+                         [&](const ServerInstance& server) { return server.id == endpoint->server().id; });
+    };
+    for (Endpoint* endpoint : open_) {
+      if (is_there(endpoint)) continue;
+      Endpoint* expected = endpoint;
+      first_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
+      endpoint->Close();
+    }
+    for (const auto& endpoint : endpoints_) {
+      if (auto unused = endpoint->TakeUnused(); unused != nullptr) gone.push_back(std::move(unused));
+    }
+    std::vector<Endpoint*> open;
+    why_none_ = resolution.why_none;
+    for (const ServerInstance& server : resolution.servers) {
+      auto known = std::find_if(open_.begin(), open_.end(), [&](const Endpoint* endpoint) {
+        return endpoint->open() && endpoint->server().id == server.id;
+      });
+      if (known != open_.end()) {
+        open.push_back(*known);
+        continue;
+      }
+      ServerAddresses addresses = AddressesOf(server);
+      if (addresses.candidates.empty()) {
+        why_none_ = absl::UnavailableError(absl::StrCat(
+            addresses.name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ",
+            transports_.empty() ? "none of these transports" : absl::StrJoin(transports_, ", "),
+            ". See SIDECALL_TRANSPORTS and ChannelOptions::transports"));
+        continue;
+      }
+      Endpoint& endpoint = VacantEndpoint();
+      endpoint.Open(server, std::make_unique<FrameEngine>(std::move(addresses), options_));
+      open.push_back(&endpoint);
+    }
+    open_.swap(open);
+    looks_++;
+  }
+  changed_.notify_all();
+}
+
+Endpoint& NamedEngine::VacantEndpoint() {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->vacant() && endpoint->users() == 0) return *endpoint;
+  }
+  endpoints_.push_back(std::make_unique<Endpoint>());
+  return *endpoints_.back();
+}
+
+// The addresses that this client can speak, in its own order, or else the server's.
+ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
+  ServerAddresses result{.name = resolver_.query().service, .candidates = {}, .owner = server.owner};
+  if (!server.instance.empty()) absl::StrAppend(&result.name, "@", server.instance);
+  const auto add = [&](const std::string& scheme) {
+    for (const std::string& text : server.addresses) {
+      auto address = Address::Parse(text);
+      if (!address.ok() || (!scheme.empty() && address->scheme != scheme)) continue;
+      auto transport = FindTransport(*address);
+      if (transport.ok()) result.candidates.push_back({*transport, *std::move(address)});
+    }
+  };
+  if (transports_.empty()) add("");
+  for (const std::string& scheme : transports_) add(scheme);
+  return result;
+}
+
+void NamedEngine::AwaitLook(ClientContext& context, int64_t until_nanos) {
+  const CancelNotice notice(context, mutex_, changed_);
+  std::unique_lock lock(mutex_);
+  const uint64_t looks = looks_;
+  changed_.wait_until(lock, TimePoint(until_nanos), [&] { return looks_ != looks || context.cancelled(); });
+}
+
+// -- The channel
+
+ChannelState NamedEngine::State() {
+  if (fork_guard_.forked()) return ChannelState::kShutdown;
+  std::vector<EndpointUse> uses;
+  bool failed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
+    failed = open_.empty() && !why_none_.ok();
+  }
+  bool connecting = false;
+  size_t failing = 0;
+  for (const EndpointUse& use : uses) {
+    const ChannelState state = use.engine().State();
+    if (state == ChannelState::kReady) return state;
+    connecting = connecting || state == ChannelState::kConnecting;
+    if (state == ChannelState::kTransientFailure) failing++;
+  }
+  if (connecting) return ChannelState::kConnecting;
+  failed = failed || (!uses.empty() && failing == uses.size());
+  return failed ? ChannelState::kTransientFailure : ChannelState::kIdle;
+}
+
+bool NamedEngine::Connect(int64_t deadline_nanos) {
+  ClientContext context;
+  context.set_wait_for_ready(true);
+  if (deadline_nanos != kInfiniteFutureNanos) {
+    context.set_timeout(absl::Nanoseconds(deadline_nanos - MonotonicNanos()));
+  }
+  return State() == ChannelState::kReady || PickConnected(context).ok();
+}
+
+bool NamedEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
+  HandlerScope::AboutToBlock();
+  while (State() == last) {
+    const int64_t now = MonotonicNanos();
+    if (now >= deadline_nanos) return false;
+    std::unique_lock lock(mutex_);
+    changed_.wait_until(lock, TimePoint(std::min(deadline_nanos, now + kLookInterval)));
+  }
+  return true;
+}
+
+std::vector<std::string> NamedEngine::Connections() {
+  std::vector<std::string> lines;
+  if (fork_guard_.forked()) return lines;
+  std::vector<EndpointUse> uses;
+  {
+    const std::lock_guard lock(mutex_);
+    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
+  }
+  for (const EndpointUse& use : uses) {
+    for (std::string& line : use.engine().Connections()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+absl::StatusOr<ServiceQuery> ParseServiceTarget(std::string_view rest) {
+  const auto wrong = [&](const std::string& why) {
+    return absl::InvalidArgumentError(absl::StrCat("'sidecall:", std::string(rest), "' is no target: ", why,
+                                                   ". Write it as sidecall:package.Service, "
+                                                   "sidecall:package.Service@instance or "
+                                                   "sidecall:package.Service?label=value"));
+  };
+  ServiceQuery query;
+  const size_t question = rest.find('?');
+  const std::string_view name = rest.substr(0, question);
+  const size_t at = name.find('@');
+  query.service = name.substr(0, at);
+  if (at != std::string_view::npos) {
+    query.instance = name.substr(at + 1);
+    if (query.instance.empty()) return wrong("no instance follows '@'");
+  }
+  absl::Status valid = CheckServiceName(query.service);
+  if (!valid.ok()) return wrong(std::string(valid.message()));
+  if (question == std::string_view::npos) return query;
+  const std::string labels(rest.substr(question + 1));
+  for (const auto pair : absl::StrSplit(labels, '&')) {
+    const std::pair<std::string, std::string> label = absl::StrSplit(pair, absl::MaxSplits('=', 1));
+    if (label.first.empty() || !absl::StrContains(pair, '='))
+      return wrong("a label is not written as name=value");
+    query.labels.insert(label);
+  }
+  return query;
+}
+
+}  // namespace sidecall

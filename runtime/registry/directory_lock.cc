@@ -1,0 +1,39 @@
+#include "registry/directory_lock.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "transport/errno_status.h"
+
+namespace sidecall {
+
+bool TryLock(int file, short type) {
+  struct flock lock {};
+  lock.l_type = type;
+  return fcntl(file, F_OFD_SETLK, &lock) == 0;
+}
+
+absl::StatusOr<DirectoryLock> DirectoryLock::Take(const RegistryDirectory& directory) {
+  const std::string path = directory.path() + "/lock";
+  UniqueFd file(
+      openat(directory.descriptor(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (!file.valid()) {
+    return ErrnoStatus(errno, "make " + path,
+                       errno == EACCES || errno == EROFS
+                           ? "Servers need to write there: set SIDECALL_DIR to another directory"
+                           : "");
+  }
+  constexpr int kAttempts = 2000;
+  for (int attempt = 0; attempt < kAttempts; attempt++) {
+    if (TryLock(file.get(), F_WRLCK)) return DirectoryLock(std::move(file));
+    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return ErrnoStatus(errno, "lock " + path);
+    usleep(1000);
+  }
+  return absl::UnavailableError(absl::StrCat(
+      "lock ", path, ": somebody else holds it, and for longer than it takes to register. Find who (lsof)"));
+}
+
+}  // namespace sidecall

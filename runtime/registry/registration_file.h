@@ -1,0 +1,48 @@
+// Registration files: what one says, and whether its server is alive.
+//
+// A server holds an open-file-description write lock on its file for as long as it is registered, and the
+// kernel gives it up when the process dies: to hold it is to be alive. A file is locked before anybody else
+// may open it, so nobody can take a read lock first, and keep the owner out.
+#ifndef SIDECALL_REGISTRY_REGISTRATION_FILE_H_
+#define SIDECALL_REGISTRY_REGISTRATION_FILE_H_
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "registry/registry_directory.h"
+#include "sidecall/registration.pb.h"
+
+namespace sidecall {
+
+struct FoundRegistration {
+  sidecall_registry::Registration content;
+  uid_t owner = 0;
+  bool alive = false;
+  std::string path;
+};
+
+// Reads the file `name` of the open directory, of which `path` says where it is. NOT_FOUND where it has gone
+// meanwhile; DATA_LOSS where it holds no registration, or is not `owner`'s. Never waits, whatever lies there.
+absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::string& path,
+                                                   const std::string& name, uid_t owner);
+
+// The names in an open directory, but those that begin with a dot.
+std::vector<std::string> ListDirectory(int directory);
+
+// Whether somebody holds a write lock on the file.
+bool IsWriteLocked(int file);
+
+// What may be the name of a service, and so of a file: "hello.Greeter". INVALID_ARGUMENT.
+absl::Status CheckServiceName(std::string_view name);
+
+// Removes the registrations of the directory that are dead, and what they left. REQUIRES: this user owns it,
+// and its lock is held. Returns how many.
+int RemoveDead(const RegistryDirectory& directory);
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_REGISTRY_REGISTRATION_FILE_H_

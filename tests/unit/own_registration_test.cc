@@ -1,0 +1,280 @@
+// A server's registration: while it lives, when it dies at any step, and what others may do to its files.
+#include "registry/own_registration.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/prctl.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "registry/directory_lock.h"
+#include "registry/registration_file.h"
+#include "tests/unit/test_registry.h"
+
+namespace sidecall {
+namespace {
+
+using testing::HasSubstr;
+
+class OwnRegistrationTest : public RegistryTest {};
+
+TEST_F(OwnRegistrationTest, IsFoundUntilItIsWithdrawn) {
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok()) << own.status();
+  const Resolution found = Find("test.Service");
+  ASSERT_EQ(found.servers.size(), 1u) << found.why_none;
+  EXPECT_EQ(found.servers[0].id, (*own)->id());
+  EXPECT_EQ(found.servers[0].owner, geteuid());
+  EXPECT_EQ(found.servers[0].addresses, std::vector<std::string>{"unix:/nowhere/test.Service"});
+  (*own)->Withdraw();
+  (*own)->Withdraw();
+  EXPECT_EQ(CountOf("test.Service"), 0u);
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+TEST_F(OwnRegistrationTest, DestroyedBeforeItIsPublished) {
+  auto directory = OpenServersDirectory();
+  ASSERT_TRUE(directory.ok());
+  auto own = OwnRegistration::Reserve(*std::move(directory));
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(CountFiles(), 1u);
+  own->reset();
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+TEST_F(OwnRegistrationTest, ServicesThatCannotBe) {
+  for (const std::string name : {"", "../escape", "a/b", ".hidden", std::string(300, 'a').c_str()}) {
+    EXPECT_EQ(Publish(Content(name)).status().code(), absl::StatusCode::kInvalidArgument) << name;
+  }
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+// Row 46: whoever comes next gets the lock, and cleans up, once.
+TEST_F(OwnRegistrationTest, KilledServerIsCleanedUpOnce) {
+  RegisteringChild server([] { (void)Publish(Content("test.Service")).value().release(); });
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+  const pid_t pid = server.pid();
+  server.Kill();
+  const Resolution gone = Find("test.Service");
+  EXPECT_TRUE(gone.servers.empty());
+  EXPECT_THAT(std::string(gone.why_none.message()),
+              HasSubstr("its registration is stale (pid " + std::to_string(pid) + " is gone)"));
+  const uid_t own = geteuid();
+  auto directory = RegistryDirectory::Open(this->directory(), {&own, 1});
+  ASSERT_TRUE(directory.ok());
+  auto lock = DirectoryLock::Take(*directory);
+  ASSERT_TRUE(lock.ok()) << lock.status();
+  EXPECT_EQ(RemoveDead(*directory), 1);
+  EXPECT_EQ(RemoveDead(*directory), 0);
+  EXPECT_EQ(CountFiles(), 0u + 1u) << "the file in exclusive/, which is anybody's";
+}
+
+// Row 47: no step leaves a name that stays for ever.
+TEST_F(OwnRegistrationTest, KilledAtEachStep) {
+  const auto reserve = [] {
+    auto directory = OpenServersDirectory();
+    return OwnRegistration::Reserve(*std::move(directory)).value().release();
+  };
+  const auto in_lock = [&] {
+    OwnRegistration* own = reserve();
+    const uid_t uid = geteuid();
+    auto* directory =
+        new RegistryDirectory(RegistryDirectory::Open(own->directory_path(), {&uid, 1}).value());
+    (void)new DirectoryLock(DirectoryLock::Take(*directory).value());
+  };
+  const auto half_linked = [&] {
+    auto content = Content("test.Service");
+    auto& second = *content.add_services();
+    second.set_name("test.Blocked");
+    (void)Publish(content).value().release();
+    // As if it had died before its second name was made.
+    std::filesystem::remove_all(OpenServersDirectory()->path() + "/services/test.Blocked");
+  };
+  {
+    RegisteringChild child([&] { reserve(); });
+  }
+  { RegisteringChild child(in_lock); }
+  { RegisteringChild child(half_linked); }
+  {
+    RegisteringChild child([] { (void)Publish(Content("test.Service")).value().release(); });
+  }
+  auto next = Publish(Content("test.Service"));
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+  next->reset();
+  std::filesystem::remove_all(directory() + "/exclusive");  // Of test.Blocked, which nobody serves.
+  EXPECT_EQ(CountFiles(), 0u);
+}
+
+// Row 49.
+TEST_F(OwnRegistrationTest, TheNewestComesFirst) {
+  auto first = Publish(Content("test.Service"));
+  auto second = Publish(Content("test.Service"));
+  ASSERT_TRUE(first.ok() && second.ok());
+  const Resolution found = Find("test.Service");
+  ASSERT_EQ(found.servers.size(), 2u);
+  EXPECT_EQ(found.servers[0].id, (*second)->id());
+  EXPECT_GT(found.servers[0].generation, found.servers[1].generation);
+}
+
+// Row 50.
+TEST_F(OwnRegistrationTest, ExclusiveService) {
+  auto exclusive = Content("test.Service");
+  exclusive.mutable_services(0)->set_exclusive(true);
+  auto first = Publish(exclusive);
+  ASSERT_TRUE(first.ok()) << first.status();
+  for (const auto& content : {exclusive, Content("test.Service")}) {
+    const absl::Status second = Publish(content).status();
+    EXPECT_EQ(second.code(), absl::StatusCode::kAlreadyExists) << second;
+    EXPECT_THAT(std::string(second.message()), HasSubstr("pid " + std::to_string(getpid())));
+  }
+  EXPECT_TRUE(Publish(Content("test.Other")).ok());
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+  first->reset();
+  auto shared = Publish(Content("test.Service"));
+  EXPECT_TRUE(shared.ok());
+  EXPECT_EQ(Publish(exclusive).status().code(), absl::StatusCode::kAlreadyExists);
+  shared->reset();
+  {
+    RegisteringChild killed([&] { (void)Publish(exclusive).value().release(); });
+  }
+  EXPECT_TRUE(Publish(exclusive).ok()) << "a death frees the name";
+}
+
+// Row 51: classic fcntl locks would be lost.
+TEST_F(OwnRegistrationTest, OpeningAndClosingItsFileKeepsTheLock) {
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok());
+  const std::string path = directory() + "/instances/" + (*own)->id();
+  close(open(path.c_str(), O_RDWR | O_CLOEXEC));
+  std::ifstream(path).get();
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+}
+
+// Rows 52 and 56: files that are removed or replaced under a live server are made anew.
+TEST_F(OwnRegistrationTest, RemovedUnderALiveServer) {
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok());
+  const std::string file = directory() + "/instances/" + (*own)->id();
+  const std::string link = directory() + "/services/test.Service/" + (*own)->id();
+  const auto is_back = [&] {
+    return std::filesystem::exists(file) && std::filesystem::exists(link) && CountOf("test.Service") == 1;
+  };
+  std::filesystem::remove(file);
+  EXPECT_TRUE(Await(is_back)) << "after its file was removed";
+  std::filesystem::remove(link);
+  EXPECT_TRUE(Await(is_back)) << "after a service's name was removed";
+  // It may come back while it is being removed.
+  std::error_code ignored;
+  std::filesystem::remove_all(directory() + "/services", ignored);
+  EXPECT_TRUE(Await(is_back)) << "after all services were removed";
+  std::filesystem::remove_all(directory(), ignored);
+  EXPECT_TRUE(Await(is_back)) << "after the whole directory was removed";
+}
+
+TEST_F(OwnRegistrationTest, ReplacedUnderALiveServer) {
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok());
+  const std::string link = directory() + "/services/test.Service/" + (*own)->id();
+  const std::string fake = directory() + "/fake";
+  std::ofstream(fake) << "not a registration";
+  std::filesystem::rename(fake, link);
+  EXPECT_TRUE(Await([&] { return CountOf("test.Service") == 1; }));
+}
+
+// Row 10: a child that was forked does not hold its parent's lock.
+TEST_F(OwnRegistrationTest, DiesWithItsProcessThoughAChildLives) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  RegisteringChild server([&] {
+    (void)Publish(Content("test.Service")).value().release();
+    if (fork() != 0) return;
+    prctl(PR_SET_PDEATHSIG, 0);
+    const pid_t own = getpid();
+    (void)!write(ends[1], &own, sizeof own);
+    for (;;) pause();
+  });
+  pid_t grandchild = 0;
+  ASSERT_EQ(read(ends[0], &grandchild, sizeof grandchild), ssize_t{sizeof grandchild});
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+  server.Kill();
+  EXPECT_EQ(kill(grandchild, 0), 0) << "it lives";
+  EXPECT_EQ(CountOf("test.Service"), 0u);
+  kill(grandchild, SIGKILL);
+  close(ends[0]);
+  close(ends[1]);
+}
+
+TEST_F(OwnRegistrationTest, OfTheParentIsLeftAloneInAChild) {
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok());
+  {
+    RegisteringChild child([&] { own->reset(); });
+  }
+  EXPECT_EQ(CountOf("test.Service"), 1u);
+}
+
+// Row 48: a look beside a server that comes and goes finds it or does not, and nothing else.
+TEST_F(OwnRegistrationTest, LooksBesideComingAndGoing) {
+  RegisteringChild lasting([] { (void)Publish(Content("test.Service")).value().release(); });
+  RegisteringChild coming_and_going([] {
+    std::thread([] {
+      for (;;) (void)Publish(Content("test.Service"));
+    }).detach();
+  });
+  for (int look = 0; look < 1000; look++) {
+    const Resolution found = Find("test.Service");
+    ASSERT_GE(found.servers.size(), 1u) << found.why_none;
+    ASSERT_LE(found.servers.size(), 2u);
+  }
+}
+
+// A process that is stopped while it holds the directory's lock is not waited for without end.
+TEST_F(OwnRegistrationTest, StoppedLockHolder) {
+  auto directory = OpenServersDirectory();
+  ASSERT_TRUE(directory.ok());
+  auto held = DirectoryLock::Take(*directory);
+  ASSERT_TRUE(held.ok());
+  const absl::Status status = Publish(Content("test.Service")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("somebody else holds it"));
+}
+
+// Whoever may read the files may lock them for reading: that changes nothing.
+TEST_F(OwnRegistrationTest, OthersReadLocksChangeNothing) {
+  ASSERT_EQ(chmod(directory().c_str(), 0755), 0);
+  auto own = Publish(Content("test.Service"));
+  ASSERT_TRUE(own.ok());
+  const std::string path = directory() + "/instances/" + (*own)->id();
+  struct stat found {};
+  ASSERT_EQ(stat(path.c_str(), &found), 0);
+  EXPECT_EQ(found.st_mode & 0777, 0644u) << "all may read it where they may come in";
+  {
+    RegisteringChild server([] { (void)Publish(Content("test.Doomed")).value().release(); });
+    RegisteringChild locker([this] {
+      for (const auto& entry : std::filesystem::recursive_directory_iterator(directory())) {
+        const int file = open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        if (file >= 0 && entry.path().parent_path().filename() != "exclusive" &&
+            entry.path().filename() != "lock") {
+          TryLock(file, F_RDLCK);
+        }
+      }
+    });
+    EXPECT_EQ(CountOf("test.Service"), 1u);
+    EXPECT_EQ(CountOf("test.Doomed"), 1u);
+    server.Kill();
+    EXPECT_EQ(CountOf("test.Doomed"), 0u);
+    auto next = Publish(Content("test.Doomed"));
+    EXPECT_TRUE(next.ok()) << next.status();
+    EXPECT_EQ(CountOf("test.Doomed"), 1u);
+  }
+}
+
+}  // namespace
+}  // namespace sidecall
