@@ -1,0 +1,88 @@
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "commands.h"
+#include "registry/registration_file.h"
+#include "registry/registry_directory.h"
+#include "registry/resolver.h"
+
+namespace sidecall::tools {
+namespace {
+
+using Row = std::vector<std::string>;
+
+// In columns as wide as they need to be, but for the last.
+void Print(const std::vector<Row>& rows) {
+  std::vector<size_t> widths;
+  for (const Row& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); i++) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const Row& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); i++) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    std::puts(line.c_str());
+  }
+}
+
+// Of every service with a directory of its own in the registry; some have no live server.
+std::vector<std::string> ServiceNames(const std::vector<DirectoryToSearch>& directories) {
+  std::vector<std::string> names;
+  for (const DirectoryToSearch& where : directories) {
+    auto directory = RegistryDirectory::Open(where.path, where.owners);
+    if (!directory.ok()) {
+      if (!absl::IsNotFound(directory.status())) {
+        std::fprintf(stderr, "sidecall: %s\n", std::string(directory.status().message()).c_str());
+      }
+      continue;
+    }
+    auto services = directory->OpenSub("services");
+    if (!services.ok()) continue;
+    for (std::string& name : ListDirectory(services->get())) names.push_back(std::move(name));
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+std::string LabelsOf(const ServerInstance& server) {
+  return absl::StrJoin(server.labels, ",", absl::PairFormatter("="));
+}
+
+}  // namespace
+
+absl::Status List(const std::string& service, bool legend) {
+  const std::vector<DirectoryToSearch> directories = DirectoriesToSearch({});
+  std::vector<Row> rows;
+  if (service.empty()) {
+    if (legend) rows.push_back({"SERVICE", "SERVERS"});
+    for (const std::string& name : ServiceNames(directories)) {
+      const size_t live =
+          Resolve({.service = name, .instance = "", .labels = {}}, directories).servers.size();
+      if (live > 0) rows.push_back({name, absl::StrCat(live)});
+    }
+    Print(rows);
+    return absl::OkStatus();
+  }
+  absl::Status valid = CheckServiceName(service);
+  if (!valid.ok()) return valid;
+  const Resolution found = Resolve({.service = service, .instance = "", .labels = {}}, directories);
+  if (found.servers.empty()) return found.why_none;
+  if (legend) rows.push_back({"PID", "UID", "INSTANCE", "WEIGHT", "LABELS", "ADDRESSES"});
+  for (const ServerInstance& server : found.servers) {
+    rows.push_back({absl::StrCat(server.pid), absl::StrCat(server.owner),
+                    server.instance.empty() ? server.id : server.instance, absl::StrCat(server.weight),
+                    server.labels.empty() ? "-" : LabelsOf(server), absl::StrJoin(server.addresses, " ")});
+  }
+  Print(rows);
+  return absl::OkStatus();
+}
+
+}  // namespace sidecall::tools
