@@ -39,6 +39,7 @@ constexpr std::array kGoals = {
     Goal{"unary", "sidecall/unix", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, 1.5},
     Goal{"unary", "sidecall/unix", Mode::kHot, 16, Figure::kSwitchesPerCall, Bound::kAtMost, 0.01},
     Goal{"unary", "sidecall/shm+stalled", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, 1.2},
+    Goal{"unary", "sidecall/shm+named", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, 1.05},
     Goal{"unary", "sidecall/unix+stalled", Mode::kHot, 16, Figure::kTimesFloor, Bound::kAtMost, 1.2},
     Goal{"unary", "sidecall/shm", Mode::kHot, 64 * kKiB, Figure::kTimesFloor, Bound::kAtMost, 1.3},
     Goal{"unary", "sidecall/unix", Mode::kHot, 64 * kKiB, Figure::kTimesFloor, Bound::kAtMost, 1.3},

@@ -5,7 +5,7 @@
 namespace bench {
 namespace {
 
-// What a deadline, or a stream that nobody reads, costs shows in the smallest call.
+// What a deadline, a stream that nobody reads, or a server found by name costs shows in the smallest call.
 bool IsSmallestHot(const Case& which) {
   return which.mode == Mode::kHot && which.bytes == 16;
 }
@@ -35,6 +35,14 @@ const std::vector<System>& Systems() {
        .floor = "sidecall/shm",
        .pinned = true,
        .stalled_stream = true,
+       .runs = &IsSmallestHot},
+      {.name = "sidecall/shm+named",
+       .program = "bench_sidecall",
+       .transport = "shm",
+       .works = {"unary"},
+       .floor = "sidecall/shm",
+       .pinned = true,
+       .named = true,
        .runs = &IsSmallestHot},
       {.name = "sidecall/unix",
        .program = "bench_sidecall",

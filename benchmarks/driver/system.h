@@ -21,6 +21,7 @@ struct System {
   bool pinned = false;
   bool deadline = false;                // every call has one
   bool stalled_stream = false;          // a stream that nobody reads is open on the same connection
+  bool named = false;                   // the client finds the server by its service's name
   bool (*runs)(const Case&) = nullptr;  // null: all cases of its works
   std::string packages = {};            // of Debian, where it is built only with them
 };

@@ -40,6 +40,7 @@ absl::StatusOr<std::unique_ptr<Process>> StartWorker(Role role, const System& sy
       "--mode=" + std::string(ModeName(which.mode)),
       "--bytes=" + std::to_string(which.bytes),
   };
+  if (system.named) arguments.emplace_back("--named");
   if (system.stalled_stream) arguments.emplace_back("--stalled-stream");
   if (system.deadline || surroundings.deadline) arguments.emplace_back("--deadline");
   absl::StatusOr<std::unique_ptr<Process>> process =

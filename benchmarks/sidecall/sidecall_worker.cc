@@ -1,5 +1,6 @@
 // bench_sidecall: the worker of sidecall/<transport>. The transport is the scheme of an address, so that a
 // new one needs nothing here.
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +20,13 @@ namespace {
 
 std::string AddressOf(const WorkerOptions& options) {
   return options.transport + ":" + options.address;
+}
+
+// What a client of a server that is found by name calls; both sides look in the same registry from now on.
+std::string UseName(const WorkerOptions& options) {
+  setenv("SIDECALL_DIR", (options.address + ".registry").c_str(), 1);
+  setenv("SIDECALL_SERVE", options.transport.c_str(), 1);
+  return "sidecall:" + std::string(Echo::kServiceName);
 }
 
 sidecall::Polling PollingOf(Mode mode) {
@@ -196,7 +204,8 @@ class BothWaysClient final : public WorkerClient {
 absl::StatusOr<std::unique_ptr<WorkerClient>> Connect(const WorkerOptions& options) {
   sidecall::ChannelOptions channel_options;
   channel_options.polling = PollingOf(options.mode);
-  auto channel = sidecall::CreateChannel(AddressOf(options), channel_options);
+  auto channel =
+      sidecall::CreateChannel(options.named ? UseName(options) : AddressOf(options), channel_options);
   if (IsStreamWork(options.work)) return std::make_unique<StreamClient>(std::move(channel), options);
   if (options.work == kPipelined) return std::make_unique<PipelinedClient>(std::move(channel), options);
   if (options.work == kStreamBothWays) return std::make_unique<BothWaysClient>(std::move(channel), options);
@@ -210,11 +219,14 @@ absl::Status Serve(const WorkerOptions& options, const std::function<void()>& re
   EchoService service;
   sidecall::ServerOptions server_options;
   server_options.polling = PollingOf(options.mode);
-  absl::StatusOr<std::unique_ptr<sidecall::Server>> server = sidecall::ServerBuilder()
-                                                                 .AddAddress(AddressOf(options))
-                                                                 .RegisterService(&service)
-                                                                 .SetOptions(server_options)
-                                                                 .BuildAndStart();
+  sidecall::ServerBuilder builder;
+  builder.RegisterService(&service).SetOptions(server_options);
+  if (options.named) {
+    (void)UseName(options);
+  } else {
+    builder.AddAddress(AddressOf(options));
+  }
+  absl::StatusOr<std::unique_ptr<sidecall::Server>> server = builder.BuildAndStart();
   if (!server.ok()) return server.status();
   ready();
   (*server)->Wait();

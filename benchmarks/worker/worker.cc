@@ -107,6 +107,7 @@ int RunWorker(int argc, char** argv, const WorkerFunctions& functions) {
   app.add_option("--bytes", options.bytes)->required();
   app.add_flag("--deadline", options.deadline);
   app.add_flag("--stalled-stream", options.stalled_stream);
+  app.add_flag("--named", options.named);
   CLI11_PARSE(app, argc, argv);
 
   absl::Status status;

@@ -29,6 +29,7 @@ struct WorkerOptions {
   Mode mode = Mode::kHot;
   size_t bytes = 0;             // of a payload
   bool deadline = false;        // give every call a deadline
+  bool named = false;           // find the server by its service's name, in a registry beside `address`
   bool stalled_stream = false;  // have a stream open on the connection, and read nothing of it
 };
 
