@@ -84,6 +84,15 @@ absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext
   return status;
 }
 
+inline absl::Status FrameEngine::AttemptUnary(const internal::Method& method, ClientContext& context,
+                                              const internal::MessageSource& request,
+                                              internal::MessageTarget& reply, bool& begun) {
+  auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
+  if (!started.ok()) return started.status();
+  begun = true;
+  return started->session.Finish(started->call, context);
+}
+
 absl::Status FrameEngine::Run(const internal::Method& method, ClientContext& context,
                               const internal::MessageSource& request, internal::MessageTarget& reply) {
   for (bool again = false;; again = true) {
@@ -105,15 +114,6 @@ absl::Status FrameEngine::AttemptUnary(const internal::Method& method, ClientCon
                                        internal::MessageTarget& reply) {
   bool begun = false;
   return AttemptUnary(method, context, request, reply, begun);
-}
-
-absl::Status FrameEngine::AttemptUnary(const internal::Method& method, ClientContext& context,
-                                       const internal::MessageSource& request, internal::MessageTarget& reply,
-                                       bool& begun) {
-  auto started = Start({.method = method, .context = context, .request = &request, .reply = &reply});
-  if (!started.ok()) return started.status();
-  begun = true;
-  return started->session.Finish(started->call, context);
 }
 
 absl::Status FrameEngine::EnsureConnected(ClientContext& context) {

@@ -295,6 +295,71 @@ void ServerSession::TakeCancel(uint32_t stream) {
   cancelled_ahead_[index] = stream;
 }
 
+// The three steps of Start, inline in it: it is on the hot path.
+
+// The call of the stream's index; null where it is refused. DATA_LOSS where no client begins such a stream.
+inline absl::Status ServerSession::TakeFreeCall(uint32_t stream, FrameServerCall*& call) {
+  const uint32_t index = StreamIndex(stream);
+  if (index == stream) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", stream, ", of generation 0"));
+  }
+  if (index >= options_.max_calls_per_connection) {
+    Refuse(stream,
+           absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
+                                                     " calls at once on a connection")));
+    return absl::OkStatus();
+  }
+  if (index >= calls_.size()) calls_.resize(index + 1);
+  if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
+  if (calls_[index]->open()) {
+    return absl::DataLossError(absl::StrCat("the client began stream ", stream, " while ",
+                                            calls_[index]->stream(), " of the same index is open"));
+  }
+  call = calls_[index].get();
+  return absl::OkStatus();
+}
+
+// Why no call of this method may begin on `stream` now.
+inline absl::Status ServerSession::CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry) {
+  if (going_away_) return absl::UnavailableError("the server is shutting down");
+  const uint32_t index = StreamIndex(stream);
+  if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == stream) {
+    return absl::CancelledError("the caller cancelled the call before it began");
+  }
+  if (entry.method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
+    return absl::UnimplementedError("the client takes no streams, and this method is one");
+  }
+  if (host_.TakesCall()) [[likely]] {
+    return absl::OkStatus();
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("this server takes ", options_.max_calls,
+                   " calls at once. Try later, or raise the server's max_calls"));
+}
+
+// What of a START follows the method's name: metadata, and the request. As CheckRequest.
+inline absl::Status ServerSession::TakeRequest(FrameServerCall& call, const FrameHeader& header,
+                                               const Dispatcher::Entry& entry, std::string_view body) {
+  if (header.has(FrameFlags::kMetadata)) {
+    absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
+    if (!taken.ok()) return taken;
+  }
+  absl::Status takes = CheckRequest(header, entry, body.size());
+  if (!takes.ok()) return takes;
+  const bool streams = TakesStream(entry);
+  if ((streams || options_.executor) && !HasMemoryFor(body.size())) return NoMemory();
+  if (!streams) [[likely]] {
+    call.SetRequest(body);
+    return absl::OkStatus();
+  }
+  FrameHeader first = header;
+  first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
+  // Cannot fail: its window is new, and its size was looked at.
+  (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
+  if (first.has(FrameFlags::kMessage)) call.streaming()->Uncharge(body.size());  // A START costs no window.
+  return absl::OkStatus();
+}
+
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
   starts_++;
   flood_budget_.Earn(!header.has(FrameFlags::kHalfClose));
@@ -332,69 +397,6 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   started_++;
   call->ObserveStart();
   runnable_->push_back(call);
-  return absl::OkStatus();
-}
-
-// The call of the stream's index; null where it is refused. DATA_LOSS where no client begins such a stream.
-absl::Status ServerSession::TakeFreeCall(uint32_t stream, FrameServerCall*& call) {
-  const uint32_t index = StreamIndex(stream);
-  if (index == stream) {
-    return absl::DataLossError(absl::StrCat("the client began stream ", stream, ", of generation 0"));
-  }
-  if (index >= options_.max_calls_per_connection) {
-    Refuse(stream,
-           absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
-                                                     " calls at once on a connection")));
-    return absl::OkStatus();
-  }
-  if (index >= calls_.size()) calls_.resize(index + 1);
-  if (calls_[index] == nullptr) calls_[index] = std::make_unique<FrameServerCall>(*this);
-  if (calls_[index]->open()) {
-    return absl::DataLossError(absl::StrCat("the client began stream ", stream, " while ",
-                                            calls_[index]->stream(), " of the same index is open"));
-  }
-  call = calls_[index].get();
-  return absl::OkStatus();
-}
-
-// Why no call of this method may begin on `stream` now.
-absl::Status ServerSession::CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry) {
-  if (going_away_) return absl::UnavailableError("the server is shutting down");
-  const uint32_t index = StreamIndex(stream);
-  if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == stream) {
-    return absl::CancelledError("the caller cancelled the call before it began");
-  }
-  if (entry.method->kind() != internal::MethodKind::kUnary && agreement_.peer.initial_window == 0) {
-    return absl::UnimplementedError("the client takes no streams, and this method is one");
-  }
-  if (host_.TakesCall()) [[likely]] {
-    return absl::OkStatus();
-  }
-  return absl::ResourceExhaustedError(
-      absl::StrCat("this server takes ", options_.max_calls,
-                   " calls at once. Try later, or raise the server's max_calls"));
-}
-
-// What of a START follows the method's name: metadata, and the request. As CheckRequest.
-absl::Status ServerSession::TakeRequest(FrameServerCall& call, const FrameHeader& header,
-                                        const Dispatcher::Entry& entry, std::string_view body) {
-  if (header.has(FrameFlags::kMetadata)) {
-    absl::Status taken = TakeMetadata(body, call.context().mutable_client_metadata());
-    if (!taken.ok()) return taken;
-  }
-  absl::Status takes = CheckRequest(header, entry, body.size());
-  if (!takes.ok()) return takes;
-  const bool streams = TakesStream(entry);
-  if ((streams || options_.executor) && !HasMemoryFor(body.size())) return NoMemory();
-  if (!streams) [[likely]] {
-    call.SetRequest(body);
-    return absl::OkStatus();
-  }
-  FrameHeader first = header;
-  first.flags &= FrameFlags::kMessage | FrameFlags::kHalfClose;
-  // Cannot fail: its window is new, and its size was looked at.
-  (void)call.streaming()->OnMessage(first, body, options_.max_receive_message_bytes, false);
-  if (first.has(FrameFlags::kMessage)) call.streaming()->Uncharge(body.size());  // A START costs no window.
   return absl::OkStatus();
 }
 
