@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <string>
 #include <vector>
 
 #include "commands.h"
@@ -13,8 +14,8 @@ absl::Status Clean() {
   if (!directory.ok()) return directory.status();
   auto lock = DirectoryLock::Take(*directory);
   if (!lock.ok()) return lock.status();
-  const int removed = RemoveDead(*directory);
-  std::printf("%s: %d of dead servers removed\n", directory->path().c_str(), removed);
+  const std::vector<std::string> removed = RemoveDead(*directory);
+  std::printf("%s: %zu of dead servers removed\n", directory->path().c_str(), removed.size());
   return absl::OkStatus();
 }
 

@@ -1,5 +1,5 @@
 // Every transport, one line each, in the order of preference where nothing else decides.
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 #include "transports/inproc/inproc_transport.h"
 #include "transports/shm/shm_transport.h"
 #include "transports/unix/unix_transport.h"

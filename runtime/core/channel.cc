@@ -11,8 +11,8 @@
 #include "core/frame_engine.h"
 #include "core/named_engine.h"
 #include "core/status_payloads.h"
+#include "transport/all_transports.h"
 #include "transport/clock.h"
-#include "transport/registry.h"
 
 namespace sidecall {
 namespace {

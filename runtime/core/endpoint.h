@@ -16,7 +16,8 @@ namespace sidecall {
 // thread may come with a stale pointer, finds it closed, and goes.
 class Endpoint {
  public:
-  // REQUIRES: closed, and unused. The rest of what is not said to be any thread's: under the channel's mutex.
+  // All under NamedEngine's mutex, but for open(), users(), and server() of one that is in use.
+  // REQUIRES: vacant.
   void Open(ServerInstance server, std::unique_ptr<FrameEngine> engine) {
     server_ = std::move(server);
     engine_ = std::move(engine);
@@ -26,7 +27,7 @@ class Endpoint {
   // Calls go on; new ones do not begin.
   void Close() { open_.store(false, std::memory_order_seq_cst); }
   bool open() const { return open_.load(std::memory_order_seq_cst); }
-  bool vacant() const { return !open() && engine_ == nullptr; }
+  bool vacant() const { return !open() && users() == 0 && engine_ == nullptr; }
   // Where it is closed and nobody uses it: what is to be destroyed, without any lock.
   std::unique_ptr<FrameEngine> TakeUnused() { return !open() && users() == 0 ? std::move(engine_) : nullptr; }
 
@@ -38,8 +39,8 @@ class Endpoint {
 
  private:
   friend class EndpointUse;
-  // A use and Close order themselves: either the use is counted before it is asked who uses it, or it finds
-  // the endpoint closed.
+  // Who uses it counts itself, then looks whether it is open; who closes it does that, then looks at the
+  // count. So either the engine is kept, or the use finds the endpoint closed.
   std::atomic<uint32_t> users_{0};
   std::atomic<bool> open_{false};
   std::unique_ptr<FrameEngine> engine_;

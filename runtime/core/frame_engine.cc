@@ -73,7 +73,9 @@ FrameEngine::FrameEngine(ServerAddresses server, const ChannelOptions& options)
     : server_(std::move(server)), options_(options) {}
 
 FrameEngine::~FrameEngine() {
-  if (fork_guard_.forked()) background_.Forget();
+  if (!fork_guard_.forked()) return;
+  background_.Forget();
+  (void)connected_.release();  // To destroy it would wait for threads that sleep there, in the parent.
 }
 
 absl::Status FrameEngine::RunUnary(const internal::Method& method, ClientContext& context,
@@ -175,7 +177,7 @@ bool FrameEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
     if (now >= deadline_nanos) return false;
     // To sleep on the connection itself would take the reader role, which belongs to those who call.
     const int64_t until = std::min(deadline_nanos, now + kLookInterval);
-    connected_.wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
+    connected_->wait_until(lock, std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)));
   }
   return true;
 }
@@ -257,7 +259,8 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   Backoff backoff;
   for (;;) {
     auto session = UsableSession(lock, context);
-    if (session.ok() || !context.wait_for_ready() || !absl::IsUnavailable(session.status())) return session;
+    const bool waits = context.wait_for_ready() && server_.waited_for;
+    if (session.ok() || !waits || !absl::IsUnavailable(session.status())) return session;
     lock.unlock();
     CancellableSleep(context, std::min(deadline, MonotonicNanos() + backoff.NextNanos()));
     lock.lock();
@@ -298,9 +301,9 @@ absl::Status FrameEngine::AwaitAttempt(FrameWriter::Lock& lock, ClientContext& c
   const auto ended = [this, attempt] { return attempts_ != attempt; };
   lock.unlock();
   {
-    const CancelNotice notice(context, mutex_, connected_);
+    const CancelNotice notice(context, mutex_, *connected_);
     lock.lock();
-    connected_.wait_until(lock, until, [&] { return ended() || context.cancelled(); });
+    connected_->wait_until(lock, until, [&] { return ended() || context.cancelled(); });
     lock.unlock();  // For the notice to go.
   }
   lock.lock();
@@ -317,7 +320,7 @@ absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock,
   const std::string ended = session_ != nullptr ? LineOfEnd(*session_, server_.name, level) : "";
   RetireSession(lock);
   connecting_ = true;
-  connected_.notify_all();  // Who watches the state.
+  connected_->notify_all();  // Who watches the state.
   lock.unlock();
   // Not before: a sink is the user's code, and may make calls.
   if (!ended.empty()) Log(level, ended);
@@ -334,7 +337,7 @@ absl::StatusOr<ClientSession*> FrameEngine::MakeAttempt(FrameWriter::Lock& lock,
   connecting_ = false;
   attempts_++;
   last_error_ = session.ok() ? absl::OkStatus() : NotSent(session.status());
-  connected_.notify_all();
+  connected_->notify_all();
   if (!session.ok()) return OwnCopy(last_error_);
   session_ = *std::move(session);
   choice_ = std::move(choice);

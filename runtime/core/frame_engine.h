@@ -28,6 +28,9 @@ struct ServerAddresses {
   std::string name;                   // as messages call the server
   std::vector<Candidate> candidates;  // at least one; the first that connects is taken
   std::optional<uid_t> owner;         // none: anybody
+  // A call that waits until somebody listens does so here. Else it is told that nobody does, and may go to
+  // another server.
+  bool waited_for = true;
 };
 
 class FrameEngine final : public internal::CallEngine {
@@ -96,7 +99,7 @@ class FrameEngine final : public internal::CallEngine {
   const ForkGuard fork_guard_;
 
   WriteMutex mutex_;  // all below, and the write lock of every session
-  std::condition_variable_any connected_;
+  std::unique_ptr<std::condition_variable_any> connected_ = std::make_unique<std::condition_variable_any>();
   bool connecting_ = false;
   uint64_t attempts_ = 0;  // that have ended
   absl::Status last_error_;

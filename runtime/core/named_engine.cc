@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "core/backoff.h"
 #include "core/client_call.h"
 #include "core/client_observation.h"
 #include "core/connect_wakers.h"
@@ -21,9 +20,9 @@
 #include "registry/registration_file.h"
 #include "sidecall/client_context.h"
 #include "sidecall/status.h"
+#include "transport/all_transports.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
-#include "transport/registry.h"
 
 namespace sidecall {
 namespace {
@@ -41,7 +40,13 @@ std::chrono::steady_clock::time_point TimePoint(int64_t nanos) {
 std::vector<std::string> TransportsToTake(const ChannelOptions& options) {
   const char* environment = std::getenv("SIDECALL_TRANSPORTS");
   if (environment == nullptr || *environment == '\0') return options.transports;
-  return absl::StrSplit(environment, ',', absl::SkipEmpty());
+  return absl::StrSplit(environment, absl::ByAnyChar(", "), absl::SkipEmpty());
+}
+
+// No handler has seen the call, and with another server it may be otherwise.
+bool FailedBeforeItBegan(const absl::Status& status) {
+  return IsNotSent(status) && !absl::IsInvalidArgument(status) && !absl::IsCancelled(status) &&
+         !absl::IsDeadlineExceeded(status);
 }
 
 }  // namespace
@@ -87,11 +92,13 @@ NamedEngine::NamedEngine(ServiceQuery query, const ChannelOptions& options)
     : options_(options),
       transports_(TransportsToTake(options)),
       balancer_(options.balancer ? options.balancer() : nullptr),
-      resolver_(std::move(query), DirectoriesToSearch(options.trusted_owners), [this] { Look(); }),
+      resolver_(std::move(query), DirectoriesToSearch(options.trusted_owners), [this] { return Look(); }),
       background_([this](ClientContext& context) { (void)PickConnected(context); }) {}
 
 NamedEngine::~NamedEngine() {
-  if (fork_guard_.forked()) background_.Forget();
+  if (!fork_guard_.forked()) return;
+  background_.Forget();
+  (void)changed_.release();  // To destroy it would wait for threads that sleep there, in the parent.
 }
 
 absl::Status NamedEngine::RunUnary(const internal::Method& method, ClientContext& context,
@@ -104,33 +111,26 @@ absl::Status NamedEngine::RunUnary(const internal::Method& method, ClientContext
 
 absl::Status NamedEngine::Run(const internal::Method& method, ClientContext& context,
                               const internal::MessageSource& request, internal::MessageTarget& reply) {
+  Attempts attempts;
   if (Endpoint* first = first_.load(std::memory_order_acquire); first != nullptr) [[likely]] {
-    if (EndpointUse use(*first); use) [[likely]] {
+    if (const EndpointUse use(*first); use) [[likely]] {
       absl::Status status = use.engine().AttemptUnary(method, context, request, reply);
       if (status.ok()) [[likely]] {
         return status;
       }
-      Attempts attempts;
+      NoteFailure(use, status, attempts);
       if (!GoesOn(method, context, status, attempts)) return status;
-      Failed(use, status, attempts);
-      use = EndpointUse();
-      return RunElsewhere(method, context, request, reply, std::move(attempts));
     }
   }
-  return RunElsewhere(method, context, request, reply, {});
-}
-
-absl::Status NamedEngine::RunElsewhere(const internal::Method& method, ClientContext& context,
-                                       const internal::MessageSource& request, internal::MessageTarget& reply,
-                                       Attempts attempts) {
   for (;;) {
     auto use = Pick(context, attempts);
     if (!use.ok()) return use.status();
     context.mutable_server_initial_metadata().clear();
     context.mutable_server_trailing_metadata().clear();
     absl::Status status = use->engine().AttemptUnary(method, context, request, reply);
-    if (status.ok() || !GoesOn(method, context, status, attempts)) return status;
-    Failed(*use, status, attempts);
+    if (status.ok()) return status;
+    NoteFailure(*use, status, attempts);
+    if (!GoesOn(method, context, status, attempts)) return status;
   }
 }
 
@@ -149,12 +149,7 @@ internal::PendingUnary& NamedEngine::StartUnary(const internal::Method& method, 
 
 void NamedEngine::SendWaiting() {
   if (fork_guard_.forked()) return;
-  std::vector<EndpointUse> uses;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
-  }
-  for (const EndpointUse& use : uses) use.engine().SendWaiting();
+  for (const EndpointUse& use : OpenEndpoints()) use.engine().SendWaiting();
 }
 
 std::unique_ptr<internal::ClientStream> NamedEngine::StartStream(const internal::Method& method,
@@ -176,67 +171,79 @@ std::unique_ptr<internal::ClientStream> NamedEngine::StartStream(const internal:
 // Whether another server may be asked after `status`.
 bool NamedEngine::GoesOn(const internal::Method& method, const ClientContext& context,
                          const absl::Status& status, const Attempts& attempts) const {
-  const bool may_run_again = IsNotSent(status) || (method.idempotent() && absl::IsUnavailable(status));
-  if (!may_run_again || !(absl::IsUnavailable(status) || absl::IsResourceExhausted(status))) return false;
+  if (!FailedBeforeItBegan(status) && !(method.idempotent() && absl::IsUnavailable(status))) return false;
   if (context.cancelled() || MonotonicNanos() >= WaitDeadline(context)) return false;
-  return context.wait_for_ready() || attempts.made + 1 < options_.max_attempts;
+  return MayTryOn(context, status, attempts);
 }
 
-void NamedEngine::Failed(const EndpointUse& use, const absl::Status& status, Attempts& attempts) {
-  Endpoint& endpoint = use.endpoint();
+// A call that waits does so for a server that is not there; what only somebody's mending can change is tried
+// on a few.
+bool NamedEngine::MayTryOn(const ClientContext& context, const absl::Status& status,
+                           const Attempts& attempts) const {
+  return (context.wait_for_ready() && absl::IsUnavailable(status)) || attempts.made < options_.max_attempts;
+}
+
+// Others are tried before a server that cannot be reached, for a while.
+void NamedEngine::NoteFailure(const EndpointUse& use, const absl::Status& status, Attempts& attempts) {
   attempts.made++;
-  attempts.tried.push_back(&endpoint);
   attempts.last_error = status;
-  if (!absl::IsUnavailable(status)) return;
+  const bool unreachable = absl::IsUnavailable(status) || absl::IsPermissionDenied(status) ||
+                           absl::IsFailedPrecondition(status) || absl::IsUnimplemented(status);
+  if (!absl::IsUnavailable(status) && !FailedBeforeItBegan(status)) return;  // A handler's own word.
+  attempts.tried.push_back(use.endpoint().server().id);
+  if (!unreachable) return;
   const std::lock_guard lock(mutex_);
-  endpoint.AvoidUntil(MonotonicNanos() + kAvoidNanos);
-  Endpoint* expected = &endpoint;
+  use.endpoint().AvoidUntil(MonotonicNanos() + kAvoidNanos);
+  Endpoint* expected = &use.endpoint();
   first_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
 }
 
-EndpointUse NamedEngine::PickNow(const Attempts& attempts) {
+NamedEngine::Picked NamedEngine::PickNow(const Attempts& attempts) {
   const std::lock_guard lock(mutex_);
   const int64_t now = MonotonicNanos();
   absl::InlinedVector<Endpoint*, 8> all;
   absl::InlinedVector<Endpoint*, 8> avoided;
   for (Endpoint* endpoint : open_) {
-    if (std::find(attempts.tried.begin(), attempts.tried.end(), endpoint) != attempts.tried.end()) continue;
+    const auto& tried = attempts.tried;
+    if (std::find(tried.begin(), tried.end(), endpoint->server().id) != tried.end()) continue;
     (endpoint->avoid_until_nanos() > now ? avoided : all).push_back(endpoint);
   }
   if (all.empty()) all.swap(avoided);
-  if (all.empty()) return {};
+  if (all.empty()) {
+    const absl::Status busy = absl::UnavailableError("every server was tried");
+    return {.use = {}, .why_none = why_none_.ok() ? busy : why_none_, .changes = changes_};
+  }
   if (balancer_ == nullptr) {
     Endpoint* first = first_.load(std::memory_order_relaxed);
     if (first == nullptr || std::find(all.begin(), all.end(), first) == all.end()) first = all[0];
     first_.store(first, std::memory_order_release);
-    return EndpointUse(*first);
+    return {.use = EndpointUse(*first), .why_none = {}, .changes = changes_};
   }
   absl::InlinedVector<BalancedServer, 8> servers;
   for (const Endpoint* endpoint : all) {
     const ServerInstance& server = endpoint->server();
     servers.push_back({server.id, server.instance, server.labels, server.weight, endpoint->users()});
   }
-  return EndpointUse(*all[std::min(balancer_->Pick(servers), all.size() - 1)]);
+  Endpoint& picked = *all[std::min(balancer_->Pick(servers), all.size() - 1)];
+  return {.use = EndpointUse(picked), .why_none = {}, .changes = changes_};
 }
 
 absl::StatusOr<EndpointUse> NamedEngine::Pick(ClientContext& context, Attempts& attempts) {
   if (fork_guard_.forked()) return NotSent(ForkGuard::Error("this channel"));
-  Backoff backoff;
   for (;;) {
-    EndpointUse use = PickNow(attempts);
-    if (!use) {
+    Picked picked = PickNow(attempts);
+    if (!picked.use) {
       Look();
-      use = PickNow(attempts);
+      picked = PickNow(attempts);
     }
-    if (use) return use;
-    absl::Status why = attempts.last_error;
-    if (why.ok()) {
-      const std::lock_guard lock(mutex_);
-      why = NotSent(why_none_);
-    }
-    if (!context.wait_for_ready()) return why;
+    if (picked.use) return std::move(picked.use);
+    const absl::Status why = attempts.last_error.ok() ? NotSent(picked.why_none) : attempts.last_error;
+    // What only somebody's mending can change is not waited for.
+    if (!context.wait_for_ready() || !absl::IsUnavailable(why)) return why;
     HandlerScope::AboutToBlock();
-    AwaitLook(context, std::min(WaitDeadline(context), MonotonicNanos() + backoff.NextNanos()));
+    if (!attempts.backoff.has_value()) attempts.backoff.emplace();
+    const int64_t again = MonotonicNanos() + attempts.backoff->NextNanos();
+    AwaitChange(context, picked.changes, std::min(WaitDeadline(context), again));
     if (context.cancelled()) {
       return NotSent(absl::CancelledError("the caller cancelled the call while it waited for a server"));
     }
@@ -255,68 +262,82 @@ absl::StatusOr<EndpointUse> NamedEngine::PickConnected(ClientContext& context) {
     if (!use.ok()) return use;
     absl::Status connected = use->engine().EnsureConnected(context);
     if (connected.ok()) return use;
-    // A call that has not begun may go anywhere.
+    NoteFailure(*use, connected, attempts);
     const bool over = context.cancelled() || MonotonicNanos() >= WaitDeadline(context);
-    if (over || (!context.wait_for_ready() && attempts.made + 1 >= options_.max_attempts)) return connected;
-    Failed(*use, connected, attempts);
+    if (over || !MayTryOn(context, connected, attempts)) return connected;
   }
 }
 
 // -- Which servers there are
 
-void NamedEngine::Look() {
-  const std::lock_guard lock(look_mutex_);
-  Apply(resolver_.Look());
+bool NamedEngine::Look() {
+  Resolution resolution;
+  bool unused_later = false;
+  {
+    const std::lock_guard lock(look_mutex_);
+    resolution = resolver_.Look();
+    unused_later = Apply(resolution);
+  }
+  for (const std::string& warning : resolution.warnings) LogOfPeer(LogLevel::kWarning, warning);
+  return unused_later;
 }
 
-void NamedEngine::Apply(const Resolution& resolution) {
+// True where a server that has gone still has calls: its connection is to be closed later.
+bool NamedEngine::Apply(const Resolution& resolution) {
   std::vector<std::unique_ptr<FrameEngine>> gone;  // Destroyed without the lock: they hang up.
+  bool changed = false;
+  bool unused_later = false;
   {
     const std::lock_guard lock(mutex_);
-    const auto is_there = [&](const Endpoint* endpoint) {
-      return std::any_of(resolution.servers.begin(), resolution.servers.end(),
-                         [&](const ServerInstance& server) { return server.id == endpoint->server().id; });
-    };
     for (Endpoint* endpoint : open_) {
-      if (is_there(endpoint)) continue;
+      const bool there = std::any_of(
+          resolution.servers.begin(), resolution.servers.end(),
+          [endpoint](const ServerInstance& server) { return server.id == endpoint->server().id; });
+      if (there) continue;
       Endpoint* expected = endpoint;
       first_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel);
       endpoint->Close();
     }
     for (const auto& endpoint : endpoints_) {
       if (auto unused = endpoint->TakeUnused(); unused != nullptr) gone.push_back(std::move(unused));
+      unused_later = unused_later || (!endpoint->open() && endpoint->users() > 0);
     }
-    std::vector<Endpoint*> open;
     why_none_ = resolution.why_none;
+    std::vector<Endpoint*> open;
     for (const ServerInstance& server : resolution.servers) {
-      auto known = std::find_if(open_.begin(), open_.end(), [&](const Endpoint* endpoint) {
-        return endpoint->open() && endpoint->server().id == server.id;
-      });
-      if (known != open_.end()) {
-        open.push_back(*known);
-        continue;
-      }
-      ServerAddresses addresses = AddressesOf(server);
-      if (addresses.candidates.empty()) {
-        why_none_ = absl::UnavailableError(absl::StrCat(
-            addresses.name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ",
-            transports_.empty() ? "none of these transports" : absl::StrJoin(transports_, ", "),
-            ". See SIDECALL_TRANSPORTS and ChannelOptions::transports"));
-        continue;
-      }
-      Endpoint& endpoint = VacantEndpoint();
-      endpoint.Open(server, std::make_unique<FrameEngine>(std::move(addresses), options_));
-      open.push_back(&endpoint);
+      if (Endpoint* endpoint = EndpointOf(server); endpoint != nullptr) open.push_back(endpoint);
     }
+    changed = open != open_;
     open_.swap(open);
-    looks_++;
+    if (changed) changes_++;
   }
-  changed_.notify_all();
+  // Not at every look: those who wait look, too, and would wake each other without end.
+  if (changed) changed_->notify_all();
+  return unused_later;
+}
+
+// The one that is open, or a new one. Null, with the reason in why_none_, where it offers nothing that this
+// client can speak. REQUIRES: the mutex is held.
+Endpoint* NamedEngine::EndpointOf(const ServerInstance& server) {
+  for (Endpoint* endpoint : open_) {
+    if (endpoint->open() && endpoint->server().id == server.id) return endpoint;
+  }
+  ServerAddresses addresses = AddressesOf(server);
+  if (addresses.candidates.empty()) {
+    why_none_ = absl::UnavailableError(absl::StrCat(
+        addresses.name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ",
+        transports_.empty() ? "none of these transports" : absl::StrJoin(transports_, ", "),
+        ". See SIDECALL_TRANSPORTS and ChannelOptions::transports"));
+    return nullptr;
+  }
+  Endpoint& endpoint = VacantEndpoint();
+  endpoint.Open(server, std::make_unique<FrameEngine>(std::move(addresses), options_));
+  return &endpoint;
 }
 
 Endpoint& NamedEngine::VacantEndpoint() {
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->vacant() && endpoint->users() == 0) return *endpoint;
+    if (endpoint->vacant()) return *endpoint;
   }
   endpoints_.push_back(std::make_unique<Endpoint>());
   return *endpoints_.back();
@@ -324,7 +345,8 @@ Endpoint& NamedEngine::VacantEndpoint() {
 
 // The addresses that this client can speak, in its own order, or else the server's.
 ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
-  ServerAddresses result{.name = resolver_.query().service, .candidates = {}, .owner = server.owner};
+  ServerAddresses result{
+      .name = resolver_.query().service, .candidates = {}, .owner = server.owner, .waited_for = false};
   if (!server.instance.empty()) absl::StrAppend(&result.name, "@", server.instance);
   const auto add = [&](const std::string& scheme) {
     for (const std::string& text : server.addresses) {
@@ -339,24 +361,25 @@ ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
   return result;
 }
 
-void NamedEngine::AwaitLook(ClientContext& context, int64_t until_nanos) {
-  const CancelNotice notice(context, mutex_, changed_);
+void NamedEngine::AwaitChange(ClientContext& context, uint64_t changes, int64_t until_nanos) {
+  const CancelNotice notice(context, mutex_, *changed_);
   std::unique_lock lock(mutex_);
-  const uint64_t looks = looks_;
-  changed_.wait_until(lock, TimePoint(until_nanos), [&] { return looks_ != looks || context.cancelled(); });
+  changed_->wait_until(lock, TimePoint(until_nanos),
+                       [&] { return changes_ != changes || context.cancelled(); });
+}
+
+std::vector<EndpointUse> NamedEngine::OpenEndpoints() {
+  std::vector<EndpointUse> uses;
+  const std::lock_guard lock(mutex_);
+  for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
+  return uses;
 }
 
 // -- The channel
 
 ChannelState NamedEngine::State() {
   if (fork_guard_.forked()) return ChannelState::kShutdown;
-  std::vector<EndpointUse> uses;
-  bool failed = false;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
-    failed = open_.empty() && !why_none_.ok();
-  }
+  const std::vector<EndpointUse> uses = OpenEndpoints();
   bool connecting = false;
   size_t failing = 0;
   for (const EndpointUse& use : uses) {
@@ -366,8 +389,9 @@ ChannelState NamedEngine::State() {
     if (state == ChannelState::kTransientFailure) failing++;
   }
   if (connecting) return ChannelState::kConnecting;
-  failed = failed || (!uses.empty() && failing == uses.size());
-  return failed ? ChannelState::kTransientFailure : ChannelState::kIdle;
+  if (!uses.empty()) return failing == uses.size() ? ChannelState::kTransientFailure : ChannelState::kIdle;
+  const std::lock_guard lock(mutex_);
+  return why_none_.ok() ? ChannelState::kIdle : ChannelState::kTransientFailure;
 }
 
 bool NamedEngine::Connect(int64_t deadline_nanos) {
@@ -380,12 +404,13 @@ bool NamedEngine::Connect(int64_t deadline_nanos) {
 }
 
 bool NamedEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
+  if (fork_guard_.forked()) return last != ChannelState::kShutdown;
   HandlerScope::AboutToBlock();
   while (State() == last) {
     const int64_t now = MonotonicNanos();
     if (now >= deadline_nanos) return false;
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, TimePoint(std::min(deadline_nanos, now + kLookInterval)));
+    changed_->wait_until(lock, TimePoint(std::min(deadline_nanos, now + kLookInterval)));
   }
   return true;
 }
@@ -393,12 +418,7 @@ bool NamedEngine::AwaitStateChange(ChannelState last, int64_t deadline_nanos) {
 std::vector<std::string> NamedEngine::Connections() {
   std::vector<std::string> lines;
   if (fork_guard_.forked()) return lines;
-  std::vector<EndpointUse> uses;
-  {
-    const std::lock_guard lock(mutex_);
-    for (Endpoint* endpoint : open_) uses.emplace_back(*endpoint);
-  }
-  for (const EndpointUse& use : uses) {
+  for (const EndpointUse& use : OpenEndpoints()) {
     for (std::string& line : use.engine().Connections()) lines.push_back(std::move(line));
   }
   return lines;
@@ -428,7 +448,7 @@ absl::StatusOr<ServiceQuery> ParseServiceTarget(std::string_view rest) {
     const std::pair<std::string, std::string> label = absl::StrSplit(pair, absl::MaxSplits('=', 1));
     if (label.first.empty() || !absl::StrContains(pair, '='))
       return wrong("a label is not written as name=value");
-    query.labels.insert(label);
+    if (!query.labels.insert(label).second) return wrong("a label is named twice");
   }
   return query;
 }

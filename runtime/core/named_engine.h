@@ -1,8 +1,9 @@
 // NamedEngine: the call engine of targets that name a service, "sidecall:hello.Greeter": a FrameEngine for
 // each of its live servers, of which a balancer picks one for each call.
 //
-// The servers are those that the registry tells of, from the first call on. A call that certainly reached no
-// handler goes on to another server; one whose outcome is unknown does where its method is idempotent.
+// The servers are those that the registry tells of, from the first call on. A unary call that certainly
+// reached no handler goes on to another server; one whose outcome is unknown does where its method is
+// idempotent. Streams, and calls that are finished later, choose another server until they are connected.
 #ifndef SIDECALL_CORE_NAMED_ENGINE_H_
 #define SIDECALL_CORE_NAMED_ENGINE_H_
 
@@ -11,11 +12,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/background_connect.h"
+#include "core/backoff.h"
 #include "core/endpoint.h"
 #include "core/fork_guard.h"
 #include "core/write_mutex.h"
@@ -50,32 +53,38 @@ class NamedEngine final : public internal::CallEngine {
   class Pending;
   // What a call has learnt of servers so far.
   struct Attempts {
-    int made = 0;                        // in vain
-    std::vector<const Endpoint*> tried;  // since it last waited
+    int made = 0;                    // in vain
+    std::vector<std::string> tried;  // registrations' ids, since it last waited
     absl::Status last_error;
+    std::optional<Backoff> backoff;  // once it has waited
+  };
+  struct Picked {
+    EndpointUse use;
+    absl::Status why_none;  // where it is empty
+    uint64_t changes = 0;   // that had been applied by then
   };
 
   absl::Status Run(const internal::Method& method, ClientContext& context,
                    const internal::MessageSource& request, internal::MessageTarget& reply);
-  absl::Status RunElsewhere(const internal::Method& method, ClientContext& context,
-                            const internal::MessageSource& request, internal::MessageTarget& reply,
-                            Attempts attempts);
   // An endpoint for the call's next attempt. Errors, marked as not sent: that of the last attempt, where no
   // server is left; why there is none; DEADLINE_EXCEEDED or CANCELLED of a call that waits for one.
   absl::StatusOr<EndpointUse> Pick(ClientContext& context, Attempts& attempts);
   // The same, and connected.
   absl::StatusOr<EndpointUse> PickConnected(ClientContext& context);
-  EndpointUse PickNow(const Attempts& attempts);
+  Picked PickNow(const Attempts& attempts);
+  bool MayTryOn(const ClientContext& context, const absl::Status& status, const Attempts& attempts) const;
   bool GoesOn(const internal::Method& method, const ClientContext& context, const absl::Status& status,
               const Attempts& attempts) const;
-  void Failed(const EndpointUse& use, const absl::Status& status, Attempts& attempts);
+  void NoteFailure(const EndpointUse& use, const absl::Status& status, Attempts& attempts);
 
-  // Asks the registry which servers there are.
-  void Look();
-  void Apply(const Resolution& resolution);
+  // Asks the registry which servers there are. True: it is worth another look in a second.
+  bool Look();
+  bool Apply(const Resolution& resolution);
+  Endpoint* EndpointOf(const ServerInstance& server);
   Endpoint& VacantEndpoint();
-  // Sleeps until another look has been applied, the call's deadline or cancel, or for a while.
-  void AwaitLook(ClientContext& context, int64_t until_nanos);
+  std::vector<EndpointUse> OpenEndpoints();
+  // Sleeps until there are other servers than after so many changes, a cancel, or that time.
+  void AwaitChange(ClientContext& context, uint64_t changes, int64_t until_nanos);
   ServerAddresses AddressesOf(const ServerInstance& server) const;
 
   const ChannelOptions options_;
@@ -86,14 +95,14 @@ class NamedEngine final : public internal::CallEngine {
   std::atomic<Endpoint*> first_{nullptr};  // the one that is picked where nothing else is asked for
 
   WriteMutex mutex_;  // all below
-  std::condition_variable_any changed_;
-  uint64_t looks_ = 0;                        // that have been applied
+  std::unique_ptr<std::condition_variable_any> changed_ = std::make_unique<std::condition_variable_any>();
+  uint64_t changes_ = 0;                      // of the servers there are
   const std::unique_ptr<Balancer> balancer_;  // null: the newest, until it goes
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<Endpoint*> open_;  // the newest first
   absl::Status why_none_;
 
-  std::mutex look_mutex_;  // held from a look until it is applied
+  std::mutex look_mutex_;  // held from a look until it is applied; taken before the other
   Resolver resolver_;      // under it; calls Look
   BackgroundConnect background_;
 };

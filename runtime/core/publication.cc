@@ -7,13 +7,14 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "transport/address.h"
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace sidecall {
 namespace {
 
 std::vector<std::string> Split(std::string_view list) {
-  return absl::StrSplit(absl::string_view(list.data(), list.size()), ',', absl::SkipEmpty());
+  return absl::StrSplit(absl::string_view(list.data(), list.size()), absl::ByAnyChar(", "),
+                        absl::SkipEmpty());
 }
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
@@ -35,7 +36,7 @@ std::vector<std::string> TransportsToServe(const PublishOptions& options) {
   return environment != nullptr && *environment != '\0' ? Split(environment) : options.transports;
 }
 
-// What the service's .proto names, in that order, of those that the server is told to serve.
+// What the server is told to serve, in that order, of those that the service's .proto names.
 absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service,
                                                       const std::vector<std::string>& served) {
   const std::string_view named = service.traits().transports;
@@ -50,6 +51,23 @@ absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service,
       absl::StrCat(std::string(service.name()), " is to be served over ", absl::StrJoin(preferred, ", "),
                    ", as its .proto says, and the server over ", absl::StrJoin(served, ", "),
                    " (SIDECALL_SERVE or PublishOptions::transports): nothing is left"));
+}
+
+// What no target could name is not to be published.
+absl::Status CheckOptions(const PublishOptions& options) {
+  const auto contains = [](const std::string& text, const char* any) {
+    return text.find_first_of(any) != std::string::npos;
+  };
+  if (contains(options.instance, "?@")) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("PublishOptions: the instance '", options.instance, "' has a '?' or '@' in it"));
+  }
+  for (const auto& [key, value] : options.labels) {
+    if (!key.empty() && !contains(key, "&=") && !contains(value, "&")) continue;
+    return absl::InvalidArgumentError(absl::StrCat("PublishOptions: the label '", key, "'='", value,
+                                                   "' has no name, or a '&' or '=' where a target has them"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<const Transport*> TransportOfScheme(const std::string& scheme) {
@@ -81,6 +99,8 @@ sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, c
 absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& services,
                                                  const std::vector<std::string>& addresses,
                                                  const PublishOptions& options) {
+  absl::Status valid = CheckOptions(options);
+  if (!valid.ok()) return valid;
   auto directory = OpenServersDirectory();
   if (!directory.ok()) return directory.status();
   if (addresses.empty()) {
@@ -105,6 +125,11 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
     auto& entry = AddEntry(content, *service, options.exclusive);
     for (const std::string& address : addresses) {
       if (IsShared(address)) entry.add_addresses(address);
+    }
+    if (entry.addresses().empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("no other process can connect to ", absl::StrJoin(addresses, ", "),
+                       ": there is nothing to register. Leave out Publish, or add an address"));
     }
   }
   return result;

@@ -8,9 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "core/handshake.h"
 #include "core/publication.h"
+#include "transport/all_transports.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
-#include "transport/registry.h"
 
 namespace sidecall {
 namespace {

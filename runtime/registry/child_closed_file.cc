@@ -31,6 +31,7 @@ ChildClosedFile::ChildClosedFile(absl::FunctionRef<UniqueFd()> open) {
 
 ChildClosedFile::~ChildClosedFile() {
   const std::lock_guard lock(Mutex());
+  file_ = UniqueFd();  // Before it leaves the list: no child is to have it.
   (previous_ != nullptr ? previous_->next_ : first) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
 }

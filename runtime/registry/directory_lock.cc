@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "registry/registration_file.h"
 #include "transport/errno_status.h"
 
 namespace sidecall {
@@ -16,24 +17,40 @@ bool TryLock(int file, short type) {
   return fcntl(file, F_OFD_SETLK, &lock) == 0;
 }
 
+void Unlock(int file) {
+  struct flock lock {};
+  lock.l_type = F_UNLCK;
+  fcntl(file, F_OFD_SETLK, &lock);
+}
+
 absl::StatusOr<DirectoryLock> DirectoryLock::Take(const RegistryDirectory& directory) {
   const std::string path = directory.path() + "/lock";
-  UniqueFd file(
-      openat(directory.descriptor(), "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
-  if (!file.valid()) {
-    return ErrnoStatus(errno, "make " + path,
-                       errno == EACCES || errno == EROFS
-                           ? "Servers need to write there: set SIDECALL_DIR to another directory"
-                           : "");
-  }
   constexpr int kAttempts = 2000;
   for (int attempt = 0; attempt < kAttempts; attempt++) {
-    if (TryLock(file.get(), F_WRLCK)) return DirectoryLock(std::move(file));
-    if (errno != EAGAIN && errno != EACCES && errno != EINTR) return ErrnoStatus(errno, "lock " + path);
+    auto file = std::make_unique<ChildClosedFile>([&] {
+      return UniqueFd(openat(directory.descriptor(), "lock",
+                             O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+    });
+    if (file->get() < 0) {
+      return ErrnoStatus(errno, "make " + path,
+                         errno == EACCES || errno == EROFS
+                             ? "Servers need to write there: set SIDECALL_DIR to another directory"
+                             : "");
+    }
+    // Somebody may have removed it meanwhile: then others lock another.
+    if (TryLock(file->get(), F_WRLCK)) {
+      if (StandsFor(directory.descriptor(), "lock", file->get())) return DirectoryLock(std::move(file));
+    } else if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
+      return ErrnoStatus(errno, "lock " + path);
+    }
     usleep(1000);
   }
   return absl::UnavailableError(absl::StrCat(
       "lock ", path, ": somebody else holds it, and for longer than it takes to register. Find who (lsof)"));
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (file_ != nullptr && file_->get() >= 0) Unlock(file_->get());
 }
 
 }  // namespace sidecall

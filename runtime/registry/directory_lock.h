@@ -3,11 +3,12 @@
 #ifndef SIDECALL_REGISTRY_DIRECTORY_LOCK_H_
 #define SIDECALL_REGISTRY_DIRECTORY_LOCK_H_
 
+#include <memory>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "registry/child_closed_file.h"
 #include "registry/registry_directory.h"
-#include "transport/unique_fd.h"
 
 namespace sidecall {
 
@@ -16,14 +17,18 @@ class DirectoryLock {
   // Waits up to two seconds for who holds it: a process that is stopped is not to stop others for ever.
   // UNAVAILABLE after that.
   static absl::StatusOr<DirectoryLock> Take(const RegistryDirectory& directory);
+  DirectoryLock(DirectoryLock&&) = default;
+  DirectoryLock& operator=(DirectoryLock&&) = default;
+  ~DirectoryLock();
 
  private:
-  explicit DirectoryLock(UniqueFd file) : file_(std::move(file)) {}
-  UniqueFd file_;  // closed, it is unlocked
+  explicit DirectoryLock(std::unique_ptr<ChildClosedFile> file) : file_(std::move(file)) {}
+  std::unique_ptr<ChildClosedFile> file_;
 };
 
 // Tries for a lock of `type` (F_RDLCK, F_WRLCK) on the open file's description. False where others have it.
 bool TryLock(int file, short type);
+void Unlock(int file);
 
 }  // namespace sidecall
 

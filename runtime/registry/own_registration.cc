@@ -20,6 +20,9 @@
 namespace sidecall {
 namespace {
 
+// What is added to what the caller registers, at the most.
+constexpr size_t kMostOfOwn = 256;
+
 std::string ServicePath(const std::string& service) {
   return "services/" + service;
 }
@@ -62,24 +65,43 @@ std::string NewId() {
   return absl::BytesToHexString(bytes);
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<OwnRegistration>> OwnRegistration::Reserve(RegistryDirectory directory) {
-  std::unique_ptr<OwnRegistration> own(new OwnRegistration(std::move(directory), NewId()));
-  const std::lock_guard lock(own->mutex_);
-  auto held = DirectoryLock::Take(own->directory_);
-  if (!held.ok()) return held.status();
-  RemoveDead(own->directory_);
-  absl::Status made = own->MakeFile();
-  if (!made.ok()) return made;
-  return own;
-}
-
-absl::Status OwnRegistration::Publish(sidecall_registry::Registration content) {
+// What readers would refuse.
+absl::Status CheckContent(const sidecall_registry::Registration& content) {
   for (const auto& service : content.services()) {
     absl::Status valid = CheckServiceName(service.name());
     if (!valid.ok()) return valid;
   }
+  const std::string bytes = content.SerializeAsString();
+  constexpr size_t kMost = kMaxRegistrationBytes - kMostOfOwn;
+  if (bytes.size() > kMost) {
+    return absl::InvalidArgumentError(absl::StrCat("the registration has ", bytes.size(), " bytes, and ",
+                                                   kMost, " are the most. Serve less, or with fewer labels"));
+  }
+  if (sidecall_registry::Registration().ParseFromString(bytes)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the registration cannot be read back: an instance, a label or the directory's path is no UTF-8");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OwnRegistration>> OwnRegistration::Reserve(RegistryDirectory directory) {
+  std::unique_ptr<OwnRegistration> own(new OwnRegistration(std::move(directory), NewId()));
+  std::vector<std::string> removed;
+  {
+    const std::lock_guard lock(own->mutex_);
+    auto held = DirectoryLock::Take(own->directory_);
+    if (!held.ok()) return held.status();
+    removed = RemoveDead(own->directory_);
+    absl::Status made = own->MakeFile();
+    if (!made.ok()) return made;
+  }
+  LogRemoved(removed);
+  return own;
+}
+
+absl::Status OwnRegistration::Publish(sidecall_registry::Registration content) {
+  absl::Status valid = CheckContent(content);
+  if (!valid.ok()) return valid;
   const std::lock_guard lock(mutex_);
   content_ = std::move(content);
   content_.set_id(id_);
@@ -136,6 +158,8 @@ absl::Status OwnRegistration::ClaimServices() {
     }));
     const int file = claims_.back()->get();
     if (file < 0) return ErrnoStatus(errno, "make " + path);
+    // Touched, so that those who remove what is old leave it.
+    futimens(file, nullptr);
     if (TryLock(file, service.exclusive() ? F_WRLCK : F_RDLCK)) continue;
     if (errno != EAGAIN && errno != EACCES) return ErrnoStatus(errno, "lock " + path);
     claims_.clear();
@@ -150,9 +174,10 @@ absl::Status OwnRegistration::ClaimServices() {
 // Those files in exclusive/ that nobody else has a lock on. REQUIRES: the directory's lock is held.
 void OwnRegistration::RemoveUnclaimed() const {
   for (size_t i = 0; i < claims_.size(); i++) {
-    if (!TryLock(claims_[i]->get(), F_WRLCK)) continue;
-    const std::string& service = content_.services(static_cast<int>(i)).name();
-    unlinkat(directory_.descriptor(), ("exclusive/" + service).c_str(), 0);
+    const std::string name = "exclusive/" + content_.services(static_cast<int>(i)).name();
+    const int file = claims_[i]->get();
+    if (!TryLock(file, F_WRLCK) || !StandsFor(directory_.descriptor(), name, file)) continue;
+    unlinkat(directory_.descriptor(), name.c_str(), 0);
   }
 }
 
@@ -214,17 +239,15 @@ void OwnRegistration::RemoveNames() const {
 
 // Whether every name stands for the very file that is locked.
 bool OwnRegistration::NamesAreThere() const {
-  struct stat held {};
-  if (file_ == nullptr || fstat(file_->get(), &held) != 0) return false;
-  const auto is_held = [&](const std::string& folder) {
-    struct stat named {};
-    const std::string name = absl::StrCat(folder, "/", id_);
-    return fstatat(directory_.descriptor(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-           named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+  const auto is = [this](const std::string& name, const ChildClosedFile& file) {
+    return StandsFor(directory_.descriptor(), name, file.get());
   };
-  if (!is_held("instances")) return false;
-  for (const auto& service : content_.services()) {
-    if (!is_held(ServicePath(service.name()))) return false;
+  if (file_ == nullptr || !is("instances/" + id_, *file_)) return false;
+  for (int i = 0; i < content_.services_size(); i++) {
+    const std::string& service = content_.services(i).name();
+    if (!is(absl::StrCat(ServicePath(service), "/", id_), *file_)) return false;
+    if (static_cast<size_t>(i) >= claims_.size()) return false;
+    if (!is("exclusive/" + service, *claims_[static_cast<size_t>(i)])) return false;
   }
   return true;
 }
@@ -240,18 +263,21 @@ absl::Status OwnRegistration::EnterAnew() {
   return made.ok() ? Enter() : made;
 }
 
-void OwnRegistration::OnRegistryChange() {
-  const std::lock_guard lock(mutex_);
-  if (withdrawn_ || NamesAreThere()) return;
-  const absl::Status entered = EnterAnew();
-  const std::string name = absl::StrCat("the registration ", path_, "/instances/", id_);
-  if (entered.ok()) {
-    Log(LogLevel::kWarning,
-        absl::StrCat(name, " was removed or replaced by somebody else, and is made anew"));
-  } else {
-    Log(LogLevel::kError, absl::StrCat(name, " was removed by somebody else, and cannot be made anew: ",
-                                       std::string(entered.message())));
+bool OwnRegistration::OnRegistryChange() {
+  absl::Status entered;
+  {
+    const std::lock_guard lock(mutex_);
+    if (withdrawn_ || NamesAreThere()) return false;
+    entered = EnterAnew();
   }
+  const std::string name = absl::StrCat("the registration ", path_, "/instances/", id_,
+                                        " was removed or replaced by somebody else, and ");
+  if (entered.ok()) {
+    Log(LogLevel::kWarning, name + "is made anew");
+  } else {
+    LogOfPeer(LogLevel::kError, absl::StrCat(name, "cannot be made anew: ", std::string(entered.message())));
+  }
+  return !entered.ok();
 }
 
 }  // namespace sidecall

@@ -52,7 +52,7 @@ class OwnRegistration final : private RegistryWatch::Watcher {
   void RemoveNames() const;
   void RemoveUnclaimed() const;
   bool NamesAreThere() const;
-  void OnRegistryChange() override;
+  bool OnRegistryChange() override;
 
   const std::string id_;
   const std::string path_;  // of the directory

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,14 +12,13 @@
 #include <climits>
 
 #include "absl/strings/str_cat.h"
+#include "registry/directory_lock.h"
 #include "transport/errno_status.h"
 #include "transport/logging.h"
+#include "transport/unix_socket.h"
 
 namespace sidecall {
 namespace {
-
-// Of a registration: names, addresses and labels of a server.
-constexpr off_t kMaxBytes = 256 << 10;
 
 absl::Status NoRegistration(const std::string& path, const std::string& why) {
   return absl::DataLossError(absl::StrCat(path, " is no registration: ", why));
@@ -37,23 +37,46 @@ absl::StatusOr<std::string> ReadAll(int file, const std::string& path, off_t siz
   return bytes;
 }
 
-// `name` still stands for the open file.
-bool IsStill(int directory, const std::string& name, int file) {
-  struct stat named {};
-  struct stat held {};
-  return fstatat(directory, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file, &held) == 0 &&
-         named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+// Removes the files of an open directory that nobody has a write lock on.
+void RemoveUnlocked(int directory) {
+  for (const std::string& name : ListDirectory(directory)) {
+    const UniqueFd file(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!file.valid() && errno != ELOOP) continue;
+    if (file.valid() && (IsWriteLocked(file.get()) || !StandsFor(directory, name, file.get()))) continue;
+    unlinkat(directory, name.c_str(), 0);
+  }
 }
 
-// Removes what the dead registration `id` left beside its file in instances/.
-void RemoveTraces(const RegistryDirectory& directory, const std::string& id,
-                  const sidecall_registry::Registration& content) {
-  for (const auto& service : content.services()) {
-    if (!CheckServiceName(service.name()).ok()) continue;
-    const std::string below = "services/" + service.name();
-    unlinkat(directory.descriptor(), absl::StrCat(below, "/", id).c_str(), 0);
-    unlinkat(directory.descriptor(), below.c_str(), AT_REMOVEDIR);  // Where it is empty.
+// Removes what services/ has of the dead, and the services that are left without a server.
+void RemoveLinks(const RegistryDirectory& directory) {
+  auto services = directory.OpenSub("services");
+  if (!services.ok()) return;
+  for (const std::string& name : ListDirectory(services->get())) {
+    auto folder = directory.OpenSub("services/" + name);
+    if (folder.ok()) RemoveUnlocked(folder->get());
+    unlinkat(services->get(), name.c_str(), AT_REMOVEDIR);  // Where it is empty.
   }
+}
+
+// Removes the files in exclusive/ that nobody has a lock on.
+void RemoveUnclaimed(const RegistryDirectory& directory) {
+  auto folder = directory.OpenSub("exclusive");
+  if (!folder.ok()) return;
+  for (const std::string& name : ListDirectory(folder->get())) {
+    const UniqueFd file(openat(folder->get(), name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (file.valid() && TryLock(file.get(), F_WRLCK) && StandsFor(folder->get(), name, file.get())) {
+      unlinkat(folder->get(), name.c_str(), 0);
+    }
+  }
+}
+
+// Whether somebody listens at the socket, or may.
+bool IsListenedAt(const std::string& path) {
+  auto address = UnixSocketAddress::FromPath(path);
+  if (!address.ok()) return true;
+  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  const auto* generic = reinterpret_cast<const sockaddr*>(&address->address);
+  return !probe.valid() || connect(probe.get(), generic, address->length) == 0 || errno != ECONNREFUSED;
 }
 
 // Removes the sockets of registrations that are not there, not even reserved.
@@ -65,7 +88,11 @@ void RemoveSockets(const RegistryDirectory& directory) {
     const auto is_there = [&](const std::string& path) {
       return faccessat(directory.descriptor(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     };
-    if (!is_there(file) && !is_there(file + ".new")) unlinkat(sockets->get(), name.c_str(), 0);
+    if (is_there(file) || is_there(file + ".new")) continue;
+    // Its server may be about to make anew what somebody has removed.
+    if (!IsListenedAt(absl::StrCat(directory.path(), "/sockets/", name))) {
+      unlinkat(sockets->get(), name.c_str(), 0);
+    }
   }
 }
 
@@ -83,7 +110,7 @@ absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::str
   if (fstat(file.get(), &found) != 0) return ErrnoStatus(errno, "stat " + full);
   if (!S_ISREG(found.st_mode)) return NoRegistration(full, "it is no plain file");
   if (found.st_uid != owner) return NoRegistration(full, absl::StrCat("it belongs to uid ", found.st_uid));
-  if (found.st_size > kMaxBytes)
+  if (found.st_size > off_t{kMaxRegistrationBytes})
     return NoRegistration(full, absl::StrCat("it has ", found.st_size, " bytes"));
   FoundRegistration result;
   result.alive = IsWriteLocked(file.get());
@@ -133,23 +160,34 @@ absl::Status CheckServiceName(std::string_view name) {
   return absl::OkStatus();
 }
 
-int RemoveDead(const RegistryDirectory& directory) {
-  int removed = 0;
+bool StandsFor(int directory, const std::string& name, int file) {
+  struct stat named {};
+  struct stat held {};
+  return fstatat(directory, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file, &held) == 0 &&
+         named.st_ino == held.st_ino && named.st_dev == held.st_dev;
+}
+
+std::vector<std::string> RemoveDead(const RegistryDirectory& directory) {
+  std::vector<std::string> removed;
+  RemoveLinks(directory);
   auto instances = directory.OpenSub("instances");
   if (!instances.ok()) return removed;
   for (const std::string& name : ListDirectory(instances->get())) {
     UniqueFd file(openat(instances->get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!file.valid() || IsWriteLocked(file.get()) || !IsStill(instances->get(), name, file.get())) continue;
-    auto found = ReadRegistration(instances->get(), directory.path() + "/instances", name, directory.owner());
-    // The name in instances/ goes last: while it is there, whoever cleans up next finds the rest.
-    RemoveTraces(directory, name, found.ok() ? found->content : sidecall_registry::Registration());
+    if (!file.valid() || IsWriteLocked(file.get()) || !StandsFor(instances->get(), name, file.get()))
+      continue;
     if (unlinkat(instances->get(), name.c_str(), 0) != 0) continue;
-    removed++;
-    Log(LogLevel::kInfo, absl::StrCat("removed the registration ", directory.path(), "/instances/", name,
-                                      ": its server has gone"));
+    removed.push_back(absl::StrCat(directory.path(), "/instances/", name));
   }
   RemoveSockets(directory);
+  RemoveUnclaimed(directory);
   return removed;
+}
+
+void LogRemoved(const std::vector<std::string>& removed) {
+  for (const std::string& path : removed) {
+    Log(LogLevel::kInfo, absl::StrCat("removed the registration ", path, ": its server has gone"));
+  }
 }
 
 }  // namespace sidecall

@@ -8,6 +8,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,6 +18,9 @@
 #include "sidecall/registration.pb.h"
 
 namespace sidecall {
+
+// No larger one is read.
+inline constexpr size_t kMaxRegistrationBytes = 256 << 10;
 
 struct FoundRegistration {
   sidecall_registry::Registration content;
@@ -39,9 +43,14 @@ bool IsWriteLocked(int file);
 // What may be the name of a service, and so of a file: "hello.Greeter". INVALID_ARGUMENT.
 absl::Status CheckServiceName(std::string_view name);
 
+// Whether `name` of the open directory is the open file, and no other that took its place.
+bool StandsFor(int directory, const std::string& name, int file);
+
 // Removes the registrations of the directory that are dead, and what they left. REQUIRES: this user owns it,
-// and its lock is held. Returns how many.
-int RemoveDead(const RegistryDirectory& directory);
+// and its lock is held. Returns the paths of the registrations' files, for LogRemoved.
+std::vector<std::string> RemoveDead(const RegistryDirectory& directory);
+// Not while a lock is held: the log is the user's.
+void LogRemoved(const std::vector<std::string>& removed);
 
 }  // namespace sidecall
 

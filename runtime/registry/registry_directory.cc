@@ -82,12 +82,14 @@ bool IsOwnDirectory(const std::string& path) {
   return lstat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == geteuid();
 }
 
-// This user's, made by the session's manager; empty where there is none.
-std::string RuntimeDirectory() {
-  for (const std::string& path : {Environment("XDG_RUNTIME_DIR"), absl::StrCat("/run/user/", geteuid())}) {
-    if (!path.empty() && path.front() == '/' && IsOwnDirectory(path)) return path;
+// This user's, made by the session's manager: where the environment says, and where it usually is.
+std::vector<std::string> RuntimeDirectories() {
+  std::vector<std::string> all;
+  for (std::string path : {Environment("XDG_RUNTIME_DIR"), absl::StrCat("/run/user/", geteuid())}) {
+    const bool usable = !path.empty() && path.front() == '/' && IsOwnDirectory(path);
+    if (usable && std::find(all.begin(), all.end(), path) == all.end()) all.push_back(std::move(path));
   }
-  return "";
+  return all;
 }
 
 std::string SystemDirectoryOf(uid_t uid) {
@@ -163,8 +165,8 @@ absl::StatusOr<RegistryDirectory> OpenServersDirectory() {
   if (geteuid() == 0) {
     auto roots = OpenRootsDirectory();
     if (roots.ok() || absl::IsFailedPrecondition(roots.status())) return roots;  // Else /run is read-only.
-  } else if (const std::string runtime = RuntimeDirectory(); !runtime.empty()) {
-    return RegistryDirectory::OpenOrMake(runtime + "/sidecall", 0700);
+  } else if (const auto runtime = RuntimeDirectories(); !runtime.empty()) {
+    return RegistryDirectory::OpenOrMake(runtime.front() + "/sidecall", 0700);
   } else if (IsOwnDirectory(SystemDirectoryOf(geteuid()))) {
     return RegistryDirectory::OpenOrMake(SystemDirectoryOf(geteuid()), 0755);
   }
@@ -182,9 +184,7 @@ std::vector<DirectoryToSearch> DirectoriesToSearch(std::span<const uid_t> truste
   if (const std::string path = Environment("SIDECALL_DIR"); !path.empty()) return {{path, owners}};
 
   std::vector<DirectoryToSearch> all;
-  if (const std::string runtime = RuntimeDirectory(); !runtime.empty()) {
-    all.push_back({runtime + "/sidecall", {own}});
-  }
+  for (const std::string& runtime : RuntimeDirectories()) all.push_back({runtime + "/sidecall", {own}});
   for (const uid_t uid : owners) all.push_back({SystemDirectoryOf(uid), {uid}});
   all.push_back({TemporaryDirectory(), {own}});
   return all;

@@ -25,6 +25,7 @@ namespace {
 constexpr uint32_t kEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE |
                              IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF;
 constexpr int64_t kOnceMoreNanos = 20'000'000;
+constexpr int64_t kAgainNanos = 1'000'000'000;
 
 }  // namespace
 
@@ -43,25 +44,23 @@ RegistryWatch& RegistryWatch::Get() {
 RegistryWatch::RegistryWatch() : process_(getpid()), inotify_(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {}
 
 // REQUIRES: the mutex is held.
-void RegistryWatch::StartThread() {
-  if (std::exchange(started_, true)) return;
-  std::string why;
+std::string RegistryWatch::StartThread() {
+  if (std::exchange(started_, true)) return "";
+  const std::string what = "registry directories are looked at when calls fail, and not watched: ";
   if (!inotify_.valid()) {
-    why = "no inotify, perhaps this user's instances are used up (fs.inotify.max_user_instances)";
-  } else {
-    try {
-      std::thread([this] { Run(); }).detach();
-    } catch (const std::system_error& error) {
-      why = error.what();
-    }
+    return what + "no inotify, perhaps this user's instances are used up (fs.inotify.max_user_instances)";
   }
-  if (why.empty()) return;
-  Log(LogLevel::kWarning, "registry directories are looked at when calls fail, and not watched: " + why);
+  try {
+    std::thread([this] { Run(); }).detach();
+  } catch (const std::system_error& error) {
+    return what + error.what();
+  }
+  return "";
 }
 
 bool RegistryWatch::Watch(Watcher& watcher, const std::vector<std::string>& paths) {
-  const std::lock_guard lock(mutex_);
-  StartThread();
+  std::unique_lock lock(mutex_);
+  std::string complaint = StartThread();
   std::set<int> descriptors;
   for (const std::string& path : paths) {
     const int descriptor = inotify_add_watch(inotify_.get(), path.c_str(), kEvents | IN_DONT_FOLLOW);
@@ -69,18 +68,17 @@ bool RegistryWatch::Watch(Watcher& watcher, const std::vector<std::string>& path
       descriptors.insert(descriptor);
       watchers_[descriptor].insert(&watcher);
     } else if (errno == ENOSPC) {
-      LogOfPeer(LogLevel::kWarning, absl::StrCat(path,
-                                                 " is not watched: this user's watches are used up. Raise "
-                                                 "fs.inotify.max_user_watches"));
+      complaint =
+          path + " is not watched: this user's watches are used up. Raise fs.inotify.max_user_watches";
     }
   }
-  std::set<int>& current = watched_[&watcher];
-  current.swap(descriptors);
-  const bool more = !std::includes(descriptors.begin(), descriptors.end(), current.begin(), current.end());
-  for (const int descriptor : descriptors) {
-    if (!current.contains(descriptor)) RemoveFrom(watcher, descriptor);
+  const std::set<int> before = std::exchange(watched_[&watcher], descriptors);
+  for (const int descriptor : before) {
+    if (!descriptors.contains(descriptor)) RemoveFrom(watcher, descriptor);
   }
-  return more;
+  lock.unlock();
+  if (!complaint.empty()) LogOfPeer(LogLevel::kWarning, complaint);
+  return !std::includes(before.begin(), before.end(), descriptors.begin(), descriptors.end());
 }
 
 void RegistryWatch::Forget(Watcher& watcher) {
@@ -104,17 +102,20 @@ void RegistryWatch::Run() {
   pthread_setname_np(pthread_self(), "sidecall-watch");
   std::set<Watcher*> once_more;
   int64_t once_more_at = kInfiniteFutureNanos;
+  const auto add = [&](const std::set<Watcher*>& watchers, int64_t at) {
+    once_more.insert(watchers.begin(), watchers.end());
+    if (!watchers.empty()) once_more_at = std::min(once_more_at, at);
+  };
   for (;;) {
     const std::set<Watcher*> changed = AwaitChanges(once_more_at);
-    Tell(changed);
+    std::set<Watcher*> again = Tell(changed);
     const int64_t now = MonotonicNanos();
     if (now >= once_more_at) {
-      Tell(once_more);
-      once_more.clear();
       once_more_at = kInfiniteFutureNanos;
+      again.merge(Tell(std::exchange(once_more, {})));
     }
-    once_more.insert(changed.begin(), changed.end());
-    if (!changed.empty()) once_more_at = std::min(once_more_at, now + kOnceMoreNanos);
+    add(changed, now + kOnceMoreNanos);
+    add(again, now + kAgainNanos);
   }
 }
 
@@ -143,20 +144,22 @@ std::set<RegistryWatch::Watcher*> RegistryWatch::AwaitChanges(int64_t deadline_n
   return changed;
 }
 
-void RegistryWatch::Tell(const std::set<Watcher*>& watchers) {
+std::set<RegistryWatch::Watcher*> RegistryWatch::Tell(const std::set<Watcher*>& watchers) {
+  std::set<Watcher*> again;
   for (Watcher* watcher : watchers) {
     {
       const std::lock_guard lock(mutex_);
       if (!watched_.contains(watcher)) continue;  // Forgotten meanwhile.
       telling_ = watcher;
     }
-    watcher->OnRegistryChange();
+    if (watcher->OnRegistryChange()) again.insert(watcher);
     {
       const std::lock_guard lock(mutex_);
       telling_ = nullptr;
     }
     told_.notify_all();
   }
+  return again;
 }
 
 }  // namespace sidecall

@@ -24,8 +24,9 @@ class RegistryWatch {
   class Watcher {
    public:
     // Something has changed in one of its paths, or of them. Called on the watch's thread, one at a time, and
-    // once more a little later: that a process died is told just before its locks are gone.
-    virtual void OnRegistryChange() = 0;
+    // once more a little later: that a process died is told just before its locks are gone. True: again in a
+    // second, whatever happens.
+    virtual bool OnRegistryChange() = 0;
 
    protected:
     ~Watcher() = default;
@@ -43,10 +44,12 @@ class RegistryWatch {
  private:
   RegistryWatch();
   void Run();
-  void StartThread();
+  // Empty, or why there will be none.
+  std::string StartThread();
   // What has changed; nothing where the time came first.
   std::set<Watcher*> AwaitChanges(int64_t deadline_nanos);
-  void Tell(const std::set<Watcher*>& watchers);
+  // Those that want to be told again.
+  std::set<Watcher*> Tell(const std::set<Watcher*>& watchers);
   void RemoveFrom(Watcher& watcher, int descriptor);
 
   const pid_t process_;

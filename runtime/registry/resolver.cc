@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "registry/registration_file.h"
-#include "transport/logging.h"
 
 namespace sidecall {
 namespace {
@@ -18,6 +17,7 @@ constexpr int kMostLooks = 4;
 struct Findings {
   std::vector<ServerInstance> servers;
   std::vector<std::string> notes;  // what was there, and is of no use
+  std::vector<std::string> warnings;
   std::vector<std::string> paths;  // whose changes matter
 };
 
@@ -59,7 +59,7 @@ void LookAtFile(const ServiceQuery& query, const RegistryDirectory& directory, i
   auto found = ReadRegistration(folder, path, name, directory.owner());
   if (!found.ok()) {
     if (absl::IsNotFound(found.status())) return;  // It has just been withdrawn.
-    LogOfPeer(LogLevel::kWarning, std::string(found.status().message()));
+    findings.warnings.emplace_back(found.status().message());
     findings.notes.emplace_back(found.status().message());
     return;
   }
@@ -110,7 +110,9 @@ Resolution Conclude(const ServiceQuery& query, const std::vector<DirectoryToSear
                     Findings findings) {
   std::stable_sort(findings.servers.begin(), findings.servers.end(),
                    [](const auto& a, const auto& b) { return a.generation > b.generation; });
-  Resolution resolution{.servers = std::move(findings.servers), .why_none = absl::OkStatus()};
+  Resolution resolution{.servers = std::move(findings.servers),
+                        .why_none = absl::OkStatus(),
+                        .warnings = std::move(findings.warnings)};
   if (!resolution.servers.empty()) return resolution;
   const std::string none = absl::StrCat("no live server for ", QueryText(query));
   if (findings.notes.empty()) {
@@ -132,7 +134,7 @@ Resolution Resolve(const ServiceQuery& query, const std::vector<DirectoryToSearc
 }
 
 Resolver::Resolver(ServiceQuery query, std::vector<DirectoryToSearch> directories,
-                   std::function<void()> changed)
+                   std::function<bool()> changed)
     : query_(std::move(query)), directories_(std::move(directories)), changed_(std::move(changed)) {}
 
 Resolver::~Resolver() {

@@ -37,6 +37,7 @@ struct ServerInstance {
 struct Resolution {
   std::vector<ServerInstance> servers;  // live; the newest first
   absl::Status why_none;                // where there is none: UNAVAILABLE, with what is there instead
+  std::vector<std::string> warnings;    // of what is no registration, for the log
 };
 
 // Looks once.
@@ -45,8 +46,8 @@ Resolution Resolve(const ServiceQuery& query, const std::vector<DirectoryToSearc
 // Looks, and tells of changes.
 class Resolver final : private RegistryWatch::Watcher {
  public:
-  // `changed` is called on the watch's thread when it is time for another look.
-  Resolver(ServiceQuery query, std::vector<DirectoryToSearch> directories, std::function<void()> changed);
+  // `changed` is called on the watch's thread when it is time for another look. True: again in a second.
+  Resolver(ServiceQuery query, std::vector<DirectoryToSearch> directories, std::function<bool()> changed);
   ~Resolver();
 
   // Looks now, and watches from then on what it has seen. One thread at a time.
@@ -54,11 +55,11 @@ class Resolver final : private RegistryWatch::Watcher {
   const ServiceQuery& query() const { return query_; }
 
  private:
-  void OnRegistryChange() override { changed_(); }
+  bool OnRegistryChange() override { return changed_(); }
 
   const ServiceQuery query_;
   const std::vector<DirectoryToSearch> directories_;
-  const std::function<void()> changed_;
+  const std::function<bool()> changed_;
 };
 
 }  // namespace sidecall

@@ -11,7 +11,7 @@
 #include "call_child.h"
 #include "call_fixture.h"
 #include "call_test_service.h"
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace conformance {
 namespace {

@@ -17,7 +17,7 @@
 #include <utility>
 
 #include "call_fixture.h"
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace conformance {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "call_child.h"
 #include "call_fixture.h"
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace conformance {
 namespace {

@@ -1,5 +1,6 @@
 // Channels to services by name: which server, over which transport, and what is said where there is none.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +96,50 @@ TEST_F(NamedTest, WaitsForAServerThatComes) {
   const auto idle = sidecall::CreateChannel(kTarget);
   EXPECT_TRUE(idle->WaitForConnected(absl::Now() + absl::FromChrono(kPatience)));
   EXPECT_EQ(idle->GetState(false), ChannelState::kReady);
+}
+
+// A call that waits is not bound to the server that was there when it began.
+TEST_F(NamedTest, WaitsForTheNextServerWhereOneIsKilled) {
+  auto server = StartServer();
+  const TestService::Stub stub(sidecall::CreateChannel(kTarget));
+  for (int round = 0; round < Scaled(10); round++) {
+    EXPECT_TRUE(Echoes(stub, round));
+    server->Kill();
+    absl::Status status;
+    std::thread caller([&] {
+      EchoMessage reply;
+      do {  // The first may still have been sent to the one that dies.
+        PatientContext context;
+        context.set_wait_for_ready(true);
+        status = stub.Echo(&context, EchoMessage(), &reply);
+      } while (absl::IsUnavailable(status) && !sidecall::IsNotSent(status));
+    });
+    server = StartServer();
+    caller.join();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
+// They sleep, and do not wake each other.
+TEST_F(NamedTest, CallsThatWaitAreNotBusy) {
+  const TestService::Stub stub(sidecall::CreateChannel(kTarget));
+  rusage before{};
+  getrusage(RUSAGE_SELF, &before);
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; caller++) {
+    callers.emplace_back([&] {
+      sidecall::ClientContext context;
+      context.set_wait_for_ready(true);
+      context.set_timeout(absl::Milliseconds(300));
+      EchoMessage reply;
+      EXPECT_TRUE(HasCode(stub.Echo(&context, EchoMessage(), &reply), absl::StatusCode::kDeadlineExceeded));
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  rusage after{};
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_nvcsw - before.ru_nvcsw, 300)
+      << "some ten looks a call, and not as many as there is time for";
 }
 
 TEST_F(NamedTest, WaitEndsByDeadlineAndCancel) {
@@ -290,6 +335,17 @@ TEST_F(NamedTest, ServersThatCannotBePublished) {
   const LocalNamedServer open({});
   EXPECT_TRUE(HasCode(open.status(), absl::StatusCode::kFailedPrecondition));
   EXPECT_TRUE(Says(open.status(), "chmod go-w"));
+  sidecall::PublishOptions unnamed;
+  unnamed.instance = "a?b";
+  EXPECT_TRUE(HasCode(LocalNamedServer(unnamed).status(), absl::StatusCode::kInvalidArgument));
+  Gates gates;
+  TestServiceImpl service("", gates);
+  const auto hidden = sidecall::ServerBuilder()
+                          .AddAddress("inproc:hidden")
+                          .Publish()
+                          .RegisterService(&service)
+                          .BuildAndStart();
+  EXPECT_TRUE(HasCode(hidden.status(), absl::StatusCode::kFailedPrecondition)) << "the directory comes first";
 }
 
 TEST_F(NamedTest, PublishedAtAnAddressThatIsGiven) {

@@ -12,7 +12,7 @@
 
 #include "tests/conformance/transport_end.h"
 #include "tests/unit/temp_dir.h"
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace sidecall {
 

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace fault {
 

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <string_view>
 
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace conformance {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 namespace sidecall {
 namespace {

@@ -111,8 +111,10 @@ TEST_F(ResolverTest, PidOfALiveProcessMakesNobodyAlive) {
 
 TEST_F(ResolverTest, ChangesAreTold) {
   std::atomic<int> changes{0};
-  Resolver resolver({.service = "test.Service", .instance = "", .labels = {}}, DirectoriesToSearch({}),
-                    [&] { changes++; });
+  Resolver resolver({.service = "test.Service", .instance = "", .labels = {}}, DirectoriesToSearch({}), [&] {
+    changes++;
+    return false;
+  });
   EXPECT_TRUE(resolver.Look().servers.empty());
   const auto tells = [&](absl::FunctionRef<void()> change, size_t servers) {
     const int before = changes.load();

@@ -1,4 +1,4 @@
-#include "transport/registry.h"
+#include "transport/all_transports.h"
 
 #include <string>
 

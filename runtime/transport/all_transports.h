@@ -1,6 +1,6 @@
 // The transports that this build knows, by scheme. transports/register_all.cc fills the list, explicitly.
-#ifndef SIDECALL_TRANSPORT_REGISTRY_H_
-#define SIDECALL_TRANSPORT_REGISTRY_H_
+#ifndef SIDECALL_TRANSPORT_ALL_TRANSPORTS_H_
+#define SIDECALL_TRANSPORT_ALL_TRANSPORTS_H_
 
 #include <memory>
 #include <span>
@@ -22,4 +22,4 @@ std::vector<std::unique_ptr<const Transport>> MakeAllTransports();
 
 }  // namespace sidecall
 
-#endif  // SIDECALL_TRANSPORT_REGISTRY_H_
+#endif  // SIDECALL_TRANSPORT_ALL_TRANSPORTS_H_
