@@ -6,7 +6,7 @@
 //   auto channel = sidecall::CreateChannel("sidecall:hello.Greeter", options);
 //
 // One of one's own derives from Balancer. Servers that a call has been tried on in vain are left out of its
-// further attempts, and of others' for a short while, by the channel.
+// further attempts, and those that could not be reached out of others' for a second, by the channel.
 #ifndef SIDECALL_BALANCER_H_
 #define SIDECALL_BALANCER_H_
 
@@ -32,13 +32,13 @@ struct BalancedServer {
 class Balancer {
  public:
   virtual ~Balancer() = default;
-  // The index of the one that takes the next call. `servers` is not empty; the newest is the first. Called by
-  // one thread at a time, with a lock of the channel's held: it is to be quick, and to call nothing of
-  // Sidecall.
+  // The index of the one that takes the next call; one that is too large stands for the last. `servers` is
+  // not empty, the newest is the first, and what it refers to is valid until this returns. Called by one
+  // thread at a time, with a lock of the channel's held: it is to be quick, and to call nothing of Sidecall.
   virtual size_t Pick(std::span<const BalancedServer> servers) = 0;
 };
 
-// A channel's own.
+// A channel's own. Null from it: as without a balancer.
 using BalancerFactory = std::function<std::unique_ptr<Balancer>()>;
 
 // The newest one, until it goes.

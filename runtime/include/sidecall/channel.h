@@ -4,7 +4,7 @@
 //   hello::Greeter::Stub stub(channel);
 //
 // Targets: an address, "unix:/path", "unix-abstract:name", "inproc:name" or "shm:/path"; or a service, by its
-// name: "sidecall:hello.Greeter", "sidecall:hello.Greeter@instance", "sidecall:hello.Greeter?label=value".
+// name: "sidecall:hello.Greeter", "sidecall:hello.Greeter@instance?label=value&other=value".
 // Its servers are found in the registry (docs/registry.md), as they come and go. Connections are made by the
 // first call, and again by the first call after they broke. Thread-safety: any thread, at any time.
 #ifndef SIDECALL_CHANNEL_H_
@@ -45,8 +45,9 @@ struct ChannelOptions {
   std::vector<std::string> transports;
   // Which server takes the next call. None: the newest, until it goes.
   BalancerFactory balancer;
-  // Servers that a call is tried on, where it certainly reached no handler, or its method is idempotent. One
-  // that waits (ClientContext::set_wait_for_ready) is tried until its deadline.
+  // Servers that a unary call is tried on, the first included, where it certainly reached no handler, or its
+  // method is idempotent; less than 1 counts as 1. One that waits (ClientContext::set_wait_for_ready) is tried
+  // until its deadline.
   int max_attempts = 5;
   // Users, beside this one and root, whose servers count (as /run/sidecall/<uid> has them).
   std::vector<uint32_t> trusted_owners;
@@ -60,7 +61,7 @@ class Channel {
 
   const std::string& target() const { return target_; }
 
-  // As it is now. A connection that has just broken is found out by the next call, or by this. Never blocks.
+  // As it is now; of several servers, the best state of any. A connection that has just broken is found out by the next call, or by this. Never blocks.
   // `try_to_connect`: where it is not connected, a thread connects it from now on, trying again with growing
   // pauses until it is.
   ChannelState GetState(bool try_to_connect);

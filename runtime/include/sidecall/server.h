@@ -59,17 +59,17 @@ struct ServerOptions {
 
 // How a server shows in the registry (docs/registry.md).
 struct PublishOptions {
-  // What "sidecall:hello.Greeter@left" asks for. Several servers may have the same.
+  // What "sidecall:hello.Greeter@left" asks for. Several servers may have the same. Neither '?' nor '@' in it.
   std::string instance;
   // What "sidecall:hello.Greeter?zone=a" asks for.
   std::map<std::string, std::string> labels;
-  // For the balancer Weighted.
+  // For the balancers Weighted and LeastLoaded; 0 counts as 1.
   uint32_t weight = 1;
   // No other server of the same registry directory may serve any of its services while this one lives.
   bool exclusive = false;
-  // Where to listen where no address is given: schemes, the best first, of those that the service's .proto
-  // names, which are what is taken where this is empty. The environment's SIDECALL_SERVE=shm,unix takes the
-  // place of this.
+  // Where no address is given: schemes, as "shm" or "unix", the best first. The server listens at those of
+  // them that the service's .proto names. None: at all that it names. The environment's
+  // SIDECALL_SERVE=shm,unix takes the place of this.
   std::vector<std::string> transports;
 };
 
@@ -89,7 +89,7 @@ class Server {
   // Blocks until another thread has shut the server down.
   void Wait();
 
-  // The addresses it listens on, as given to the builder.
+  // The addresses it listens on: those given to the builder, or else those that it chose.
   const std::vector<std::string>& addresses() const;
 
  private:
@@ -111,8 +111,10 @@ class ServerBuilder {
   ServerBuilder& SetOptions(const ServerOptions& options);
 
   // Listens, registers and serves. Errors: FAILED_PRECONDITION (no service, a registry directory that is not
-  // to be trusted), ALREADY_EXISTS (a service twice, an address where a live server listens, a service that
-  // another serves alone), INVALID_ARGUMENT (an address that cannot be), PERMISSION_DENIED, ...
+  // to be trusted, no transport that .proto and server both name), ALREADY_EXISTS (a service twice, an address
+  // where a live server listens, a service that another serves alone), INVALID_ARGUMENT (an address or an
+  // option that cannot be), PERMISSION_DENIED, RESOURCE_EXHAUSTED (descriptors, memory, threads), UNAVAILABLE
+  // (another process holds the registry's lock for seconds).
   absl::StatusOr<std::unique_ptr<Server>> BuildAndStart();
 
  private:
