@@ -23,7 +23,7 @@ expects() {
 }
 
 sidecall=$programs/sidecall
-expects 2 'required' "$sidecall"
+expects 2 'Usage' "$sidecall"
 expects 2 'frobnicate' "$sidecall" frobnicate
 expects 0 'list' "$sidecall" --help
 expects 0 '^SERVICE +SERVERS$' "$sidecall" list

@@ -21,7 +21,6 @@ int Report(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   CLI::App app("Looks into the registry of Sidecall's servers (docs/registry.md).");
-  app.require_subcommand(1);
   absl::Status status;
 
   std::string service;
@@ -38,6 +37,11 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  // Not CLI11's own requirement, which hides that a command is unknown.
+  if (app.get_subcommands().empty()) {
+    std::cerr << app.help();
+    return kUsage;
   }
   return Report(status);
 }
