@@ -46,8 +46,8 @@ struct ChannelOptions {
   // Which server takes the next call. None: the newest, until it goes.
   BalancerFactory balancer;
   // Servers that a unary call is tried on, the first included, where it certainly reached no handler, or its
-  // method is idempotent; less than 1 counts as 1. One that waits (ClientContext::set_wait_for_ready) is tried
-  // until its deadline.
+  // method is idempotent; less than 1 counts as 1. One that waits (ClientContext::set_wait_for_ready) is
+  // tried until its deadline.
   int max_attempts = 5;
   // Users, beside this one and root, whose servers count (as /run/sidecall/<uid> has them).
   std::vector<uint32_t> trusted_owners;
@@ -61,9 +61,9 @@ class Channel {
 
   const std::string& target() const { return target_; }
 
-  // As it is now; of several servers, the best state of any. A connection that has just broken is found out by the next call, or by this. Never blocks.
-  // `try_to_connect`: where it is not connected, a thread connects it from now on, trying again with growing
-  // pauses until it is.
+  // As it is now; of several servers, the best state of any. A connection that has just broken is found out
+  // by the next call, or by this. Never blocks. `try_to_connect`: where it is not connected, a thread
+  // connects it from now on, trying again with growing pauses until it is.
   ChannelState GetState(bool try_to_connect);
   // Connects, trying again until `deadline`, with growing pauses. False where it came first, or trying again
   // has no use, for want of permission for example.

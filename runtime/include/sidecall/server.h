@@ -59,7 +59,8 @@ struct ServerOptions {
 
 // How a server shows in the registry (docs/registry.md).
 struct PublishOptions {
-  // What "sidecall:hello.Greeter@left" asks for. Several servers may have the same. Neither '?' nor '@' in it.
+  // What "sidecall:hello.Greeter@left" asks for. Several servers may have the same. Neither '?' nor '@' in
+  // it.
   std::string instance;
   // What "sidecall:hello.Greeter?zone=a" asks for.
   std::map<std::string, std::string> labels;
@@ -111,10 +112,10 @@ class ServerBuilder {
   ServerBuilder& SetOptions(const ServerOptions& options);
 
   // Listens, registers and serves. Errors: FAILED_PRECONDITION (no service, a registry directory that is not
-  // to be trusted, no transport that .proto and server both name), ALREADY_EXISTS (a service twice, an address
-  // where a live server listens, a service that another serves alone), INVALID_ARGUMENT (an address or an
-  // option that cannot be), PERMISSION_DENIED, RESOURCE_EXHAUSTED (descriptors, memory, threads), UNAVAILABLE
-  // (another process holds the registry's lock for seconds).
+  // to be trusted, no transport that .proto and server both name), ALREADY_EXISTS (a service twice, an
+  // address where a live server listens, a service that another serves alone), INVALID_ARGUMENT (an address
+  // or an option that cannot be), PERMISSION_DENIED, RESOURCE_EXHAUSTED (descriptors, memory, threads),
+  // UNAVAILABLE (another process holds the registry's lock for seconds).
   absl::StatusOr<std::unique_ptr<Server>> BuildAndStart();
 
  private:
