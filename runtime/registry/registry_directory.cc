@@ -37,7 +37,8 @@ absl::Status Refused(const std::string& path, const std::string& why) {
 
 std::string Octal(mode_t mode) {
   std::string text = "0000";
-  for (int digit = 3; digit >= 0; digit--, mode /= 8) text[static_cast<size_t>(digit)] += mode % 8;
+  for (int digit = 3; digit >= 0; digit--, mode /= 8)
+    text[static_cast<size_t>(digit)] = static_cast<char>('0' + mode % 8);
   return text;
 }
 
