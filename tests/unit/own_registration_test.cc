@@ -97,19 +97,18 @@ TEST_F(OwnRegistrationTest, KilledAtEachStep) {
         new RegistryDirectory(RegistryDirectory::Open(own->directory_path(), {&uid, 1}).value());
     (void)new DirectoryLock(DirectoryLock::Take(*directory).value());
   };
-  const auto half_linked = [&] {
+  const auto two_services = [] {
     auto content = Content("test.Service");
-    auto& second = *content.add_services();
-    second.set_name("test.Blocked");
+    content.add_services()->set_name("test.Blocked");
     (void)Publish(content).value().release();
-    // As if it had died before its second name was made.
-    std::filesystem::remove_all(OpenServersDirectory()->path() + "/services/test.Blocked");
   };
   {
     RegisteringChild child([&] { reserve(); });
   }
   { RegisteringChild child(in_lock); }
-  { RegisteringChild child(half_linked); }
+  { RegisteringChild child(two_services); }
+  // As if it had died before its second name was made: while it lives, it would make that anew.
+  std::filesystem::remove_all(directory() + "/services/test.Blocked");
   {
     RegisteringChild child([] { (void)Publish(Content("test.Service")).value().release(); });
   }
