@@ -69,6 +69,16 @@ bool FramePeer::Send(const Frame& frame) {
   return connected() && end_->Send(frame.header, frame.body);
 }
 
+bool FramePeer::SendMany(const Frame& frame, int64_t count) {
+  constexpr int64_t kAtOnce = 128;
+  for (int64_t i = 1; i <= count; i++) {
+    const bool flush = i % kAtOnce == 0 || i == count;
+    const bool committed = connected() && !flush && end_->Commit(frame.header, frame.body);
+    if (!committed && !Send(frame)) return false;
+  }
+  return true;
+}
+
 bool FramePeer::SendNow(const Frame& frame) {
   return connected() && end_->Commit(frame.header, frame.body) && end_->Flush();
 }

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ class FramePeer {
   bool SayHello(const sidecall::Hello& hello = Greeting());
   // False where there was no room, or the server has hung up.
   bool Send(const Frame& frame);
+  // The same frame so many times, many at a time.
+  bool SendMany(const Frame& frame, int64_t count);
   // Hands over nothing that waits for room, and never waits for it. False where there is none.
   bool SendNow(const Frame& frame);
   // The next frame of `type`, or of any; nothing where the server hung up.
