@@ -6,6 +6,7 @@
 
 #include "absl/time/clock.h"
 #include "core/client_observation.h"
+#include "core/config_file.h"
 #include "core/ended_stream.h"
 #include "core/ended_unary.h"
 #include "core/frame_engine.h"
@@ -71,6 +72,9 @@ std::unique_ptr<internal::CallEngine> MakeEngine(std::string_view target, const 
   if (target.starts_with(kServiceScheme)) {
     auto query = ParseServiceTarget(target.substr(kServiceScheme.size()));
     if (!query.ok()) return std::make_unique<LameEngine>(query.status());
+    // What the engine then holds to.
+    absl::Status readable = ConfigFile::Get().status();
+    if (!readable.ok()) return std::make_unique<LameEngine>(readable);
     return std::make_unique<NamedEngine>(*std::move(query), options);
   }
   auto address = Address::Parse(target);

@@ -71,8 +71,10 @@ absl::Status Dispatcher::Add(Service* service) {
   }
   services_.push_back(service);
   for (const Service::MethodEntry& method : service->methods()) {
-    entries_[method.method->full_name()] = {
-        .service = service, .handler = method.handler, .method = method.method};
+    Entry& entry = entries_[method.method->full_name()];
+    entry.service = service;
+    entry.handler = method.handler;
+    entry.method = method.method;
   }
   return absl::OkStatus();
 }
@@ -80,6 +82,18 @@ absl::Status Dispatcher::Add(Service* service) {
 const Dispatcher::Entry* Dispatcher::Find(std::string_view full_name) const {
   auto found = entries_.find(full_name);
   return found == entries_.end() ? nullptr : &found->second;
+}
+
+const Service* Dispatcher::FindService(std::string_view name) const {
+  auto found = std::find_if(services_.begin(), services_.end(),
+                            [name](const Service* service) { return service->name() == name; });
+  return found == services_.end() ? nullptr : *found;
+}
+
+void Dispatcher::GuardWith(
+    absl::FunctionRef<const AccessGuard*(const Service& service, std::string_view method)> guard) {
+  for (auto& [name, entry] : entries_)
+    entry.guard.store(guard(*entry.service, name), std::memory_order_release);
 }
 
 absl::Status Dispatcher::NotFound(std::string_view full_name) const {

@@ -3,23 +3,28 @@
 #ifndef SIDECALL_CORE_DISPATCHER_H_
 #define SIDECALL_CORE_DISPATCHER_H_
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "sidecall/service.h"
 
 namespace sidecall {
 
-// Immutable once the server runs; any thread.
+class AccessGuard;
+
+// Immutable once the server runs, but for the guards; any thread.
 class Dispatcher {
  public:
   struct Entry {
     Service* service = nullptr;
     Service::Handler handler = nullptr;
     const internal::Method* method = nullptr;
+    std::atomic<const AccessGuard*> guard{nullptr};  // null: whoever can connect may call
   };
 
   // ALREADY_EXISTS where a service of that name is there. `service` must outlive the dispatcher.
@@ -27,6 +32,11 @@ class Dispatcher {
 
   // Null where there is no such method.
   const Entry* Find(std::string_view full_name) const;
+  // Null where there is no such service.
+  const Service* FindService(std::string_view name) const;
+  // Sets the guard of each method; what it gives must outlive the dispatcher.
+  void GuardWith(
+      absl::FunctionRef<const AccessGuard*(const Service& service, std::string_view method)> guard);
   // UNIMPLEMENTED: says whether the service or the method is missing, and what comes nearest.
   absl::Status NotFound(std::string_view full_name) const;
 

@@ -361,6 +361,7 @@ absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientCo
       } else if (server_.candidates.size() > 1) {
         absl::StrAppend(&choice, ", the first of ", server_.candidates.size(), " that both ends can speak");
       }
+      if (!server_.order_of.empty()) absl::StrAppend(&choice, ", in the order of ", server_.order_of);
       return session;
     }
     absl::Status error = WithAddress(session.status(), candidate.address);

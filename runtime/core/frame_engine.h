@@ -27,6 +27,7 @@ struct ServerAddresses {
   };
   std::string name;                   // as messages call the server
   std::vector<Candidate> candidates;  // at least one; the first that connects is taken
+  std::string order_of = {};          // who has put them into their order
   std::optional<uid_t> owner;         // none: anybody
   // A call that waits until somebody listens does so here. Else it is told that nobody does, and may go to
   // another server.

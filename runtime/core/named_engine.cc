@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -34,13 +33,6 @@ constexpr int64_t kLookInterval = 50'000'000;
 
 std::chrono::steady_clock::time_point TimePoint(int64_t nanos) {
   return std::chrono::steady_clock::time_point(std::chrono::nanoseconds(nanos));
-}
-
-// Who runs a program has the last word on what it is built to do.
-std::vector<std::string> TransportsToTake(const ChannelOptions& options) {
-  const char* environment = std::getenv("SIDECALL_TRANSPORTS");
-  if (environment == nullptr || *environment == '\0') return options.transports;
-  return absl::StrSplit(environment, absl::ByAnyChar(", "), absl::SkipEmpty());
 }
 
 // No handler has seen the call, and with another server it may be otherwise.
@@ -90,10 +82,13 @@ class NamedEngine::Pending final : public internal::PendingUnary {
 
 NamedEngine::NamedEngine(ServiceQuery query, const ChannelOptions& options)
     : options_(options),
-      transports_(TransportsToTake(options)),
       balancer_(options.balancer ? options.balancer() : nullptr),
       resolver_(std::move(query), DirectoriesToSearch(options.trusted_owners), [this] { return Look(); }),
-      background_([this](ClientContext& context) { (void)PickConnected(context); }) {}
+      background_([this](ClientContext& context) { (void)PickConnected(context); }),
+      config_changes_([this](const Config& now) {
+        OnConfigChange(now);
+        return absl::OkStatus();
+      }) {}
 
 NamedEngine::~NamedEngine() {
   if (!fork_guard_.forked()) return;
@@ -326,8 +321,9 @@ Endpoint* NamedEngine::EndpointOf(const ServerInstance& server) {
   if (addresses.candidates.empty()) {
     why_none_ = absl::UnavailableError(absl::StrCat(
         addresses.name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ",
-        transports_.empty() ? "none of these transports" : absl::StrJoin(transports_, ", "),
-        ". See SIDECALL_TRANSPORTS and ChannelOptions::transports"));
+        transports_.schemes.empty()
+            ? "none of these transports"
+            : absl::StrCat(absl::StrJoin(transports_.schemes, ", "), ", by ", transports_.said_by)));
     return nullptr;
   }
   Endpoint& endpoint = VacantEndpoint();
@@ -345,8 +341,11 @@ Endpoint& NamedEngine::VacantEndpoint() {
 
 // The addresses that this client can speak, in its own order, or else the server's.
 ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
-  ServerAddresses result{
-      .name = resolver_.query().service, .candidates = {}, .owner = server.owner, .waited_for = false};
+  ServerAddresses result{.name = resolver_.query().service,
+                         .candidates = {},
+                         .order_of = transports_.said_by.empty() ? "the server" : transports_.said_by,
+                         .owner = server.owner,
+                         .waited_for = false};
   if (!server.instance.empty()) absl::StrAppend(&result.name, "@", server.instance);
   const auto add = [&](const std::string& scheme) {
     for (const std::string& text : server.addresses) {
@@ -356,9 +355,22 @@ ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
       if (transport.ok()) result.candidates.push_back({*transport, *std::move(address)});
     }
   };
-  if (transports_.empty()) add("");
-  for (const std::string& scheme : transports_) add(scheme);
+  if (transports_.schemes.empty()) add("");
+  for (const std::string& scheme : transports_.schemes) add(scheme);
   return result;
+}
+
+// Servers are connected to anew where their order is another now; calls that have begun go on as they are.
+void NamedEngine::OnConfigChange(const Config& config) {
+  TransportChoice now = ChooseTransports("SIDECALL_TRANSPORTS", config.Take(resolver_.query().service),
+                                         options_.transports, "ChannelOptions::transports");
+  const std::lock_guard lock(mutex_);
+  std::swap(transports_, now);
+  if (transports_.schemes == now.schemes) return;
+  // The next call looks for servers again.
+  first_.store(nullptr, std::memory_order_release);
+  for (Endpoint* endpoint : open_) endpoint->Close();
+  open_.clear();
 }
 
 void NamedEngine::AwaitChange(ClientContext& context, uint64_t changes, int64_t until_nanos) {

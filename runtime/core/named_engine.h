@@ -19,8 +19,10 @@
 
 #include "core/background_connect.h"
 #include "core/backoff.h"
+#include "core/config_file.h"
 #include "core/endpoint.h"
 #include "core/fork_guard.h"
+#include "core/transport_choice.h"
 #include "core/write_mutex.h"
 #include "registry/resolver.h"
 #include "sidecall/channel.h"
@@ -80,6 +82,7 @@ class NamedEngine final : public internal::CallEngine {
   // Asks the registry which servers there are. True: it is worth another look in a second.
   bool Look();
   bool Apply(const Resolution& resolution);
+  void OnConfigChange(const Config& config);
   Endpoint* EndpointOf(const ServerInstance& server);
   Endpoint& VacantEndpoint();
   std::vector<EndpointUse> OpenEndpoints();
@@ -88,8 +91,6 @@ class NamedEngine final : public internal::CallEngine {
   ServerAddresses AddressesOf(const ServerInstance& server) const;
 
   const ChannelOptions options_;
-  const std::vector<std::string>
-      transports_;  // that may be taken, the best first; empty: the server's choice
   const ForkGuard fork_guard_;
 
   std::atomic<Endpoint*> first_{nullptr};  // the one that is picked where nothing else is asked for
@@ -101,10 +102,12 @@ class NamedEngine final : public internal::CallEngine {
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::vector<Endpoint*> open_;  // the newest first
   absl::Status why_none_;
+  TransportChoice transports_;  // that may be taken
 
   std::mutex look_mutex_;  // held from a look until it is applied; taken before the other
   Resolver resolver_;      // under it; calls Look
   BackgroundConnect background_;
+  const ConfigFile::Subscription config_changes_;  // last: uses the above
 };
 
 // "sidecall:hello.Greeter@instance?label=value", without the scheme. INVALID_ARGUMENT.

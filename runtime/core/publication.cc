@@ -1,21 +1,21 @@
 #include "core/publication.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
-#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "core/transport_choice.h"
+#include "registry/registration_file.h"
 #include "transport/address.h"
 #include "transport/all_transports.h"
+#include "transport/errno_status.h"
+#include "transport/unique_fd.h"
 
 namespace sidecall {
 namespace {
-
-std::vector<std::string> Split(std::string_view list) {
-  return absl::StrSplit(absl::string_view(list.data(), list.size()), absl::ByAnyChar(", "),
-                        absl::SkipEmpty());
-}
 
 bool Contains(const std::vector<std::string>& list, const std::string& item) {
   return std::find(list.begin(), list.end(), item) != list.end();
@@ -30,27 +30,23 @@ std::vector<std::string> DefaultTransports() {
   return schemes;
 }
 
-// Who runs a program has the last word on what it is built to do.
-std::vector<std::string> TransportsToServe(const PublishOptions& options) {
-  const char* environment = std::getenv("SIDECALL_SERVE");
-  return environment != nullptr && *environment != '\0' ? Split(environment) : options.transports;
-}
-
 // What the server is told to serve, in that order, of those that the service's .proto names.
-absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service,
-                                                      const std::vector<std::string>& served) {
+absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service, const PublishOptions& options,
+                                                      const Config& config) {
   const std::string_view named = service.traits().transports;
-  const std::vector<std::string> preferred = named.empty() ? DefaultTransports() : Split(named);
-  if (served.empty()) return preferred;
+  const std::vector<std::string> preferred = named.empty() ? DefaultTransports() : SplitTransports(named);
+  const TransportChoice served = ChooseTransports("SIDECALL_SERVE", config.Serve(service.name()),
+                                                  options.transports, "PublishOptions::transports");
+  if (served.schemes.empty()) return preferred;
   std::vector<std::string> both;
-  for (const std::string& scheme : served) {
+  for (const std::string& scheme : served.schemes) {
     if (Contains(preferred, scheme)) both.push_back(scheme);
   }
   if (!both.empty()) return both;
   return absl::FailedPreconditionError(
       absl::StrCat(std::string(service.name()), " is to be served over ", absl::StrJoin(preferred, ", "),
-                   ", as its .proto says, and the server over ", absl::StrJoin(served, ", "),
-                   " (SIDECALL_SERVE or PublishOptions::transports): nothing is left"));
+                   ", as its .proto says, and the server over ", absl::StrJoin(served.schemes, ", "), " (",
+                   served.said_by, "): nothing is left"));
 }
 
 // What no target could name is not to be published.
@@ -96,9 +92,25 @@ sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, c
 
 }  // namespace
 
+absl::Status OwnSockets::Open() const {
+  const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder.valid()) return ErrnoStatus(errno, "open " + directory);
+  for (const std::string& name : ListDirectory(folder.get())) {
+    struct stat found {};
+    // What is no socket tells nobody who connects, and stays its owner's.
+    const bool ours = name.starts_with(id + ".") &&
+                      fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+                      S_ISSOCK(found.st_mode);
+    if (ours && fchmodat(folder.get(), name.c_str(), 0666, 0) != 0) {
+      return ErrnoStatus(errno, absl::StrCat("chmod ", directory, "/", name));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& services,
                                                  const std::vector<std::string>& addresses,
-                                                 const PublishOptions& options) {
+                                                 const PublishOptions& options, const Config& config) {
   absl::Status valid = CheckOptions(options);
   if (!valid.ok()) return valid;
   auto directory = OpenServersDirectory();
@@ -107,18 +119,21 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
     auto sockets = directory->OpenOrMakeSub("sockets");
     if (!sockets.ok()) return sockets.status();
   }
+  const bool for_others = directory->open_to_others() && addresses.empty();
   auto reserved = OwnRegistration::Reserve(*std::move(directory));
   if (!reserved.ok()) return reserved.status();
   Publication result;
+  result.own_sockets_ = {.directory = (*reserved)->directory_path() + "/sockets",
+                         .id = (*reserved)->id(),
+                         .for_others = for_others};
   result.registration_ = *std::move(reserved);
   auto& content = result.content_;
   content.set_instance(options.instance);
   content.set_weight(std::max(options.weight, 1u));
   for (const auto& [key, value] : options.labels) (*content.mutable_labels())[key] = value;
-  const std::vector<std::string> served = TransportsToServe(options);
   for (const Service* service : services) {
     if (addresses.empty()) {
-      absl::Status added = result.AddService(*service, served, options.exclusive);
+      absl::Status added = result.AddService(*service, options, config);
       if (!added.ok()) return added;
       continue;
     }
@@ -136,16 +151,15 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
 }
 
 // At places of the server's own, which services share.
-absl::Status Publication::AddService(const Service& service, const std::vector<std::string>& served,
-                                     bool exclusive) {
-  auto transports = TransportsOf(service, served);
+absl::Status Publication::AddService(const Service& service, const PublishOptions& options,
+                                     const Config& config) {
+  auto transports = TransportsOf(service, options, config);
   if (!transports.ok()) return transports.status();
-  auto& entry = AddEntry(content_, service, exclusive);
+  auto& entry = AddEntry(content_, service, options.exclusive);
   for (const std::string& scheme : *transports) {
     auto transport = TransportOfScheme(scheme);
     if (!transport.ok()) return transport.status();
-    const std::string address =
-        (*transport)->AddressIn(registration_->directory_path() + "/sockets", registration_->id());
+    const std::string address = (*transport)->AddressIn(own_sockets_.directory, own_sockets_.id);
     if (address.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(std::string(service.name()), " is to be served over ",
                                                      scheme,

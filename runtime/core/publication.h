@@ -9,11 +9,23 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/config_file.h"
 #include "registry/own_registration.h"
 #include "sidecall/server.h"
 #include "sidecall/service.h"
 
 namespace sidecall {
+
+// The sockets of a server that listens at places of its own choice.
+struct OwnSockets {
+  std::string directory;
+  std::string id;           // what their names begin with, before a dot
+  bool for_others = false;  // who may come into the directory: there is something to open
+  bool open = false;
+
+  // Lets everybody connect.
+  absl::Status Open() const;
+};
 
 class Publication {
  public:
@@ -22,10 +34,12 @@ class Publication {
   // place; FAILED_PRECONDITION where no transport is left.
   static absl::StatusOr<Publication> Prepare(const std::vector<Service*>& services,
                                              const std::vector<std::string>& addresses,
-                                             const PublishOptions& options);
+                                             const PublishOptions& options, const Config& config);
 
   // Where the server is to listen, if it is given no addresses.
   const std::vector<std::string>& own_addresses() const { return own_addresses_; }
+
+  const OwnSockets& own_sockets() const { return own_sockets_; }
 
   // Clients find it from now on.
   absl::StatusOr<std::unique_ptr<OwnRegistration>> Register() && {
@@ -36,11 +50,12 @@ class Publication {
 
  private:
   Publication() = default;
-  absl::Status AddService(const Service& service, const std::vector<std::string>& served, bool exclusive);
+  absl::Status AddService(const Service& service, const PublishOptions& options, const Config& config);
 
   std::unique_ptr<OwnRegistration> registration_;  // reserved
   sidecall_registry::Registration content_;
   std::vector<std::string> own_addresses_;
+  OwnSockets own_sockets_;
 };
 
 }  // namespace sidecall

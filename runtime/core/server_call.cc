@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/access.h"
 #include "core/call_counters.h"
 #include "core/frame_codec.h"
 #include "core/server_session.h"
@@ -93,8 +94,20 @@ void FrameServerCall::Run(BeforeHandler& before) {
   if (kind == internal::MethodKind::kClientStreaming ||
       kind == internal::MethodKind::kBidirectionalStreaming) {
     OnRequestParsed();
+    absl::Status admitted = CheckAccess();
+    if (!admitted.ok()) return Finish(admitted, nullptr);
   }
   entry_->handler(*entry_->service, *this);
+}
+
+absl::Status FrameServerCall::CheckAccess() const {
+  const AccessGuard* guard = entry_->guard.load(std::memory_order_acquire);
+  if (guard == nullptr || !guard->Asks()) [[likely]] {
+    return absl::OkStatus();
+  }
+  const PeerIdentity& peer = session_.peer();
+  return guard->Admits(peer, method().full_name()) ? absl::OkStatus()
+                                                   : guard->Refuse(peer, method().full_name());
 }
 
 void FrameServerCall::Cancel() {
@@ -138,7 +151,7 @@ absl::Status FrameServerCall::ReceiveMessage(internal::MessageTarget& request) {
   if (PastDeadline()) {
     return absl::DeadlineExceededError("the deadline passed before the handler could start");
   }
-  return absl::OkStatus();
+  return CheckAccess();
 }
 
 // False where the stream is over, or ends now because the deadline has passed or the server is stopping.

@@ -84,6 +84,8 @@ class FrameServerCall final : public internal::ServerCall {
 
  private:
   void OnRequestParsed();
+  // What the predicate of the method's rule says, where there is one.
+  absl::Status CheckAccess() const;
   void NoteStatus(const absl::Status& status);
   int64_t WaitDeadline() const;
   bool PastDeadline() const;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/handshake.h"
-#include "core/publication.h"
+#include "core/reload_on_hangup.h"
 #include "transport/all_transports.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
@@ -39,36 +39,34 @@ int64_t DeadlineAfter(absl::Duration grace) {
 
 namespace internal {
 
-absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<std::string>& addresses,
-                                                              const std::vector<Service*>& services,
-                                                              const ServerOptions& options,
-                                                              const std::optional<PublishOptions>& publish) {
-  if (services.empty()) {
-    return absl::FailedPreconditionError(
-        "the server has no service. Call RegisterService before BuildAndStart");
-  }
-  absl::Status valid = CheckOptions(options);
+absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const ServerPlan& plan) {
+  absl::Status valid = CheckOptions(plan.options);
   if (!valid.ok()) return valid;
-  std::unique_ptr<ServerCore> core(new ServerCore(options));
-  for (Service* service : services) {
-    if (service == nullptr) return absl::InvalidArgumentError("RegisterService was given a null service");
-    absl::Status added = core->dispatcher_.Add(service);
-    if (!added.ok()) return added;
-  }
+  auto config = ConfigFile::Get();
+  if (!config.ok()) return config.status();
+  std::unique_ptr<ServerCore> core(new ServerCore(plan));
+  absl::Status added = core->AddServices(plan.services);
+  if (!added.ok()) return added;
   auto events = MakeEventLoop();
   if (!events.ok()) return events.status();
   core->loop_ = std::make_unique<ServeLoop>(core->dispatcher_, core->options_, *std::move(events));
 
   std::optional<Publication> publication;
-  if (addresses.empty() || publish.has_value()) {
-    auto prepared = Publication::Prepare(services, addresses, publish.value_or(PublishOptions()));
+  if (plan.addresses.empty() || plan.publish.has_value()) {
+    auto prepared = Publication::Prepare(plan.services, plan.addresses,
+                                         plan.publish.value_or(PublishOptions()), **config);
     if (!prepared.ok()) return prepared.status();
     publication = *std::move(prepared);
+    core->own_sockets_ = publication->own_sockets();
   }
-  for (const std::string& address : addresses.empty() ? publication->own_addresses() : addresses) {
+  for (const std::string& address : plan.addresses.empty() ? publication->own_addresses() : plan.addresses) {
     absl::Status listens = core->Listen(address);
     if (!listens.ok()) return listens;
   }
+  core->config_changes_.emplace([core = core.get()](const Config& now) { return core->OnConfigChange(now); });
+  const absl::Status& guarded = core->config_changes_->first_result();
+  if (!guarded.ok()) return guarded;
+  if (!(*config)->path.empty()) ReloadConfigOnHangup();
   try {
     core->loop_->Start();
   } catch (const std::system_error& error) {
@@ -84,6 +82,34 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const std::vector<
     Log(LogLevel::kInfo, absl::StrCat("a server listens at ", absl::StrJoin(core->addresses_, ", ")));
   }
   return core;
+}
+
+absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
+  if (services.empty()) {
+    return absl::FailedPreconditionError(
+        "the server has no service. Call RegisterService before BuildAndStart");
+  }
+  for (Service* service : services) {
+    if (service == nullptr) return absl::InvalidArgumentError("RegisterService was given a null service");
+    absl::Status added = dispatcher_.Add(service);
+    if (!added.ok()) return added;
+  }
+  return absl::OkStatus();
+}
+
+// The guards come first: nobody is to come in between.
+absl::Status ServerCore::GuardAsSaid(const Config& config) {
+  const bool opens = own_sockets_.for_others && access_.Any(config);
+  access_.Apply(config, opens || own_sockets_.open);
+  if (!opens || own_sockets_.open) return absl::OkStatus();
+  absl::Status opened = own_sockets_.Open();
+  own_sockets_.open = opened.ok();
+  return opened;
+}
+
+absl::Status ServerCore::OnConfigChange(const Config& config) {
+  absl::Status status = access_.Check(config);
+  return status.ok() ? GuardAsSaid(config) : status;
 }
 
 absl::Status ServerCore::Listen(const std::string& text) {
@@ -191,8 +217,17 @@ ServerBuilder& ServerBuilder::SetOptions(const ServerOptions& options) {
   return *this;
 }
 
+ServerBuilder& ServerBuilder::SetAccess(std::string_view guarded, AccessRule rule) {
+  access_.insert_or_assign(std::string(guarded), std::move(rule));
+  return *this;
+}
+
 absl::StatusOr<std::unique_ptr<Server>> ServerBuilder::BuildAndStart() {
-  auto core = internal::ServerCore::Start(addresses_, services_, options_, publish_);
+  auto core = internal::ServerCore::Start({.addresses = addresses_,
+                                           .services = services_,
+                                           .options = options_,
+                                           .publish = publish_,
+                                           .access = access_});
   if (!core.ok()) return core.status();
   return std::unique_ptr<Server>(new Server(*std::move(core)));
 }

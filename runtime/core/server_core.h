@@ -13,9 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "core/access.h"
+#include "core/config_file.h"
 #include "core/dispatcher.h"
 #include "core/fork_guard.h"
 #include "core/frame_codec.h"
+#include "core/publication.h"
 #include "core/serve_loop.h"
 #include "registry/own_registration.h"
 #include "sidecall/server.h"
@@ -23,13 +26,18 @@
 
 namespace sidecall::internal {
 
+// What a builder was told.
+struct ServerPlan {
+  const std::vector<std::string>& addresses;
+  const std::vector<Service*>& services;
+  const ServerOptions& options;
+  const std::optional<PublishOptions>& publish;  // how to register; none: only a server without addresses is
+  const AccessRules::ByName& access;
+};
+
 class ServerCore {
  public:
-  // `publish`: how to register. None: only a server without addresses is.
-  static absl::StatusOr<std::unique_ptr<ServerCore>> Start(const std::vector<std::string>& addresses,
-                                                           const std::vector<Service*>& services,
-                                                           const ServerOptions& options,
-                                                           const std::optional<PublishOptions>& publish);
+  static absl::StatusOr<std::unique_ptr<ServerCore>> Start(const ServerPlan& plan);
 
   ~ServerCore();
 
@@ -40,22 +48,28 @@ class ServerCore {
   bool forked() const { return fork_guard_.forked(); }
 
  private:
-  explicit ServerCore(const ServerOptions& options) : options_(options) {
+  explicit ServerCore(const ServerPlan& plan) : options_(plan.options), access_(plan.access, dispatcher_) {
     // No message can be larger, and sums with it must not wrap round.
-    options_.max_receive_message_bytes = std::min<size_t>(options.max_receive_message_bytes, INT32_MAX);
+    options_.max_receive_message_bytes = std::min<size_t>(options_.max_receive_message_bytes, INT32_MAX);
     options_.max_connection_bytes =
-        std::max(options.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
+        std::max(options_.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
   }
 
+  absl::Status AddServices(const std::vector<Service*>& services);
   absl::Status Listen(const std::string& address);
+  // Opens what is registered to others, where any rule may let them in.
+  absl::Status GuardAsSaid(const Config& config);
+  absl::Status OnConfigChange(const Config& config);
   void ShutdownAndWait(int64_t deadline_nanos);
 
   std::vector<std::string> addresses_;  // that it listens at
   ServerOptions options_;
   const ForkGuard fork_guard_;
   Dispatcher dispatcher_;
+  AccessRules access_;
   std::unique_ptr<ServeLoop> loop_;
   std::unique_ptr<OwnRegistration> registration_;  // null where it is not registered
+  OwnSockets own_sockets_;                         // of the listeners, where they are the server's choice
 
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;
@@ -63,6 +77,8 @@ class ServerCore {
   std::vector<std::thread> handlers_shutdowns_;       // that handlers asked for, each with less grace
   int64_t handlers_deadline_ = kInfiniteFutureNanos;  // of the last of them
   std::atomic<bool> shutting_down_{false};
+
+  std::optional<ConfigFile::Subscription> config_changes_;  // last: uses the above
 };
 
 }  // namespace sidecall::internal

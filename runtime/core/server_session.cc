@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/access.h"
 #include "core/frame_codec.h"
 #include "core/status_payloads.h"
 #include "transport/logging.h"
@@ -31,7 +32,8 @@ FrameHeader Refusal(uint32_t stream, const absl::Status& status, std::string& he
   header.flags = FrameFlags::kStatus;
   header.stream = stream;
   header.code = static_cast<uint32_t>(status.code());
-  AppendStatus(head, NotSent(status), {});
+  // What a rule refuses is the server's answer: no other server is to be asked.
+  AppendStatus(head, absl::IsPermissionDenied(status) ? status : NotSent(status), {});
   return header;
 }
 
@@ -322,6 +324,9 @@ inline absl::Status ServerSession::TakeFreeCall(uint32_t stream, FrameServerCall
 // Why no call of this method may begin on `stream` now.
 inline absl::Status ServerSession::CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry) {
   if (going_away_) return absl::UnavailableError("the server is shutting down");
+  if (const AccessGuard* guard = entry.guard.load(std::memory_order_acquire); guard != nullptr) [[unlikely]] {
+    if (!guard->MayAdmit(peer())) return guard->Refuse(peer(), entry.method->full_name());
+  }
   const uint32_t index = StreamIndex(stream);
   if (index < cancelled_ahead_.size() && std::exchange(cancelled_ahead_[index], 0) == stream) {
     return absl::CancelledError("the caller cancelled the call before it began");

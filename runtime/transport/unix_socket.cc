@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "transport/clock.h"
@@ -91,6 +92,27 @@ bool ConnectWithin(int socket, const UnixSocketAddress& address, int64_t nanos) 
   timeout.tv_usec = nanos % 1'000'000'000 / 1000;
   setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
   return connect(socket, Generic(address), address.length) == 0;
+}
+
+uint32_t NumberIn(const char* path, uint32_t otherwise) {
+  uint32_t value = otherwise;
+  if (FILE* file = std::fopen(path, "re")) {
+    if (std::fscanf(file, "%u", &value) != 1) value = otherwise;
+    std::fclose(file);
+  }
+  return value;
+}
+
+// Its supplementary groups. None where the kernel does not tell: then no rule lets it in by them.
+std::vector<gid_t> PeerGroups(int socket) {
+  std::vector<gid_t> groups(32);
+  for (;;) {
+    auto length = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool told = getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &length) == 0;
+    const bool longer = !told && errno == ERANGE && length / sizeof(gid_t) > groups.size();
+    groups.resize(told || longer ? length / sizeof(gid_t) : 0);
+    if (!longer) return groups;
+  }
 }
 
 // False for -1.
@@ -229,14 +251,8 @@ absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int
 }
 
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
-  static const uid_t overflow_uid = [] {
-    unsigned value = 65534;
-    if (FILE* file = std::fopen("/proc/sys/kernel/overflowuid", "re")) {
-      if (std::fscanf(file, "%u", &value) != 1) value = 65534;
-      std::fclose(file);
-    }
-    return static_cast<uid_t>(value);
-  }();
+  static const uid_t overflow_uid = NumberIn("/proc/sys/kernel/overflowuid", 65534);
+  static const gid_t overflow_gid = NumberIn("/proc/sys/kernel/overflowgid", 65534);
   ucred credentials{};
   socklen_t length = sizeof credentials;
   if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) != 0) {
@@ -245,7 +261,9 @@ absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
   PeerIdentity peer;
   if (credentials.uid != overflow_uid) {
     peer.uid = credentials.uid;
-    peer.gid = credentials.gid;
+    if (credentials.gid != overflow_gid) peer.gid = credentials.gid;
+    peer.groups = PeerGroups(socket);
+    std::erase(peer.groups, overflow_gid);
   }
   if (credentials.pid != 0) peer.pid = credentials.pid;
   return peer;

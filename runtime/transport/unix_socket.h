@@ -33,8 +33,8 @@ struct UnixSocketAddress {
 absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos,
                                            int cancel_descriptor = -1);
 
-// SO_PEERCRED. The overflow uid and pid 0 are no identity, and are left out. RESOURCE_EXHAUSTED, ... where it
-// fails.
+// SO_PEERCRED and SO_PEERGROUPS. The overflow uid, its gid, and pid 0 are no identity, and are left out.
+// RESOURCE_EXHAUSTED, ... where it fails.
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
 
 // The pidfd of the process at the other end, readable when that has died: a child may have inherited its

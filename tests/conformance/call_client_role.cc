@@ -13,9 +13,13 @@
 namespace conformance {
 namespace {
 
+// "54321", or "54321+44" with a supplementary group.
 bool Become(const std::string& user) {
   const auto uid = static_cast<uid_t>(std::stoul(user));
-  return setgroups(0, nullptr) == 0 && setresgid(uid, uid, uid) == 0 && setresuid(uid, uid, uid) == 0;
+  const size_t plus = user.find('+');
+  const gid_t group = plus != std::string::npos ? static_cast<gid_t>(std::stoul(user.substr(plus + 1))) : 0;
+  return setgroups(plus != std::string::npos ? 1 : 0, &group) == 0 && setresgid(uid, uid, uid) == 0 &&
+         setresuid(uid, uid, uid) == 0;
 }
 
 int CallSleep(const std::string& address, const std::string& gate, LineSocket& test) {

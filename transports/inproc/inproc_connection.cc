@@ -12,6 +12,14 @@ constexpr size_t kSmallestFrame = 256;
 // Memory kept for later frames: as many as a burst of calls takes, and no very large ones.
 constexpr size_t kSpareFrames = 64;
 
+PeerIdentity OwnIdentity() {
+  PeerIdentity own{.uid = geteuid(), .gid = getegid(), .pid = getpid()};
+  own.groups.resize(static_cast<size_t>(std::max(getgroups(0, nullptr), 0)));
+  const int count = getgroups(static_cast<int>(own.groups.size()), own.groups.data());
+  own.groups.resize(static_cast<size_t>(std::max(count, 0)));  // Another thread may have changed them.
+  return own;
+}
+
 }  // namespace
 
 bool InprocQueue::Push(std::vector<InprocFrame>& frames) {
@@ -77,7 +85,7 @@ void InprocQueue::Ring() {
 }
 
 InprocConnection::InprocConnection(std::shared_ptr<InprocQueue> in, std::shared_ptr<InprocQueue> out)
-    : in_(std::move(in)), out_(std::move(out)), peer_{.uid = geteuid(), .gid = getegid(), .pid = getpid()} {}
+    : in_(std::move(in)), out_(std::move(out)), peer_(OwnIdentity()) {}
 
 InprocConnection::~InprocConnection() {
   Close();

@@ -7,6 +7,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sidecall {
 
@@ -15,6 +16,8 @@ struct PeerIdentity {
   // an absent uid matches no policy.
   std::optional<uid_t> uid;
   std::optional<gid_t> gid;
+  // Its supplementary groups, when it connected.
+  std::vector<gid_t> groups{};
   // Absent where unknown (another pid namespace). A hint for people: pids are reused.
   std::optional<pid_t> pid;
 

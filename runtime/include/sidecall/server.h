@@ -25,6 +25,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "sidecall/access.h"
 #include "sidecall/polling.h"
 #include "sidecall/service.h"
 
@@ -70,7 +71,7 @@ struct PublishOptions {
   bool exclusive = false;
   // Where no address is given: schemes, as "shm" or "unix", the best first. The server listens at those of
   // them that the service's .proto names. None: at all that it names. The environment's
-  // SIDECALL_SERVE=shm,unix takes the place of this.
+  // SIDECALL_SERVE=shm,unix, or else the config file (docs/config.md), takes the place of this.
   std::vector<std::string> transports;
 };
 
@@ -110,6 +111,10 @@ class ServerBuilder {
   // `service` must outlive the server.
   ServerBuilder& RegisterService(Service* service);
   ServerBuilder& SetOptions(const ServerOptions& options);
+  // Who may call `guarded`: a service, "hello.Greeter", or a method of it, "hello.Greeter/SayHello", or "*",
+  // what has no rule of its own. Where the config file has one for the same, that is taken. Without any,
+  // whoever can connect may call (docs/access.md).
+  ServerBuilder& SetAccess(std::string_view guarded, AccessRule rule);
 
   // Listens, registers and serves. Errors: FAILED_PRECONDITION (no service, a registry directory that is not
   // to be trusted, no transport that .proto and server both name), ALREADY_EXISTS (a service twice, an
@@ -123,6 +128,7 @@ class ServerBuilder {
   std::vector<Service*> services_;
   ServerOptions options_;
   std::optional<PublishOptions> publish_;
+  std::map<std::string, AccessRule, std::less<>> access_;
 };
 
 }  // namespace sidecall
