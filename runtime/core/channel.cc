@@ -48,7 +48,7 @@ class LameEngine final : public internal::CallEngine {
   }
 
   ChannelState State() override { return ChannelState::kShutdown; }
-  bool Connect(int64_t /*deadline_nanos*/) override { return false; }
+  bool Connect(ClientContext& /*context*/) override { return false; }
   void ConnectInBackground() override {}
   std::vector<std::string> Connections() override { return {}; }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override {
@@ -63,9 +63,7 @@ class LameEngine final : public internal::CallEngine {
 };
 
 int64_t MonotonicDeadline(absl::Time deadline) {
-  const int64_t left = absl::ToInt64Nanoseconds(deadline - absl::Now());  // saturates
-  const int64_t now = MonotonicNanos();
-  return left > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + left;
+  return NanosFromNow(absl::ToInt64Nanoseconds(deadline - absl::Now()));  // saturates
 }
 
 std::unique_ptr<internal::CallEngine> MakeEngine(std::string_view target, const ChannelOptions& options) {
@@ -101,7 +99,10 @@ ChannelState Channel::GetState(bool try_to_connect) {
 }
 
 bool Channel::WaitForConnected(absl::Time deadline) {
-  return engine_->Connect(MonotonicDeadline(deadline));
+  ClientContext context;
+  context.set_wait_for_ready(true);
+  if (deadline != absl::InfiniteFuture()) context.set_deadline(deadline);
+  return engine_->Connect(context);
 }
 
 bool Channel::WaitForStateChange(ChannelState last_observed, absl::Time deadline) {

@@ -192,17 +192,8 @@ ChannelState FrameEngine::CurrentState() {
   return failed ? ChannelState::kTransientFailure : ChannelState::kIdle;
 }
 
-bool FrameEngine::Connect(int64_t deadline_nanos) {
-  if (fork_guard_.forked()) return false;
-  ClientContext context;
-  context.set_wait_for_ready(true);
-  if (deadline_nanos != kInfiniteFutureNanos) {
-    context.set_timeout(absl::Nanoseconds(deadline_nanos - MonotonicNanos()));
-  }
-  return Connect(context);
-}
-
 bool FrameEngine::Connect(ClientContext& context) {
+  if (fork_guard_.forked()) return false;
   FrameWriter::Lock lock(mutex_);
   if (session_ != nullptr) session_->LookAround();
   if (session_ != nullptr && session_->usable()) return true;
@@ -278,9 +269,7 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
 
 absl::StatusOr<ClientSession*> FrameEngine::UsableSession(FrameWriter::Lock& lock, ClientContext& context) {
   HandlerScope::AboutToBlock();
-  const int64_t now = MonotonicNanos();
-  const int64_t timeout = absl::ToInt64Nanoseconds(options_.connect_timeout);  // saturates
-  const int64_t limit = timeout > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + timeout;
+  const int64_t limit = NanosFromNow(absl::ToInt64Nanoseconds(options_.connect_timeout));  // saturates
   const int64_t deadline = std::min(limit, WaitDeadline(context));
   while (connecting_) {
     // Somebody else is at it: share what comes of it.

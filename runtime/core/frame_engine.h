@@ -55,7 +55,7 @@ class FrameEngine final : public internal::CallEngine {
                                                       const internal::MessageSource* request,
                                                       internal::MessageTarget* reply) override;
   ChannelState State() override;
-  bool Connect(int64_t deadline_nanos) override;
+  bool Connect(ClientContext& context) override;
   void ConnectInBackground() override { background_.Begin(); }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override;
   std::vector<std::string> Connections() override;
@@ -73,8 +73,6 @@ class FrameEngine final : public internal::CallEngine {
                             bool& begun);
   // Checks the call, connects if need be, and sends its START. Errors are marked as not sent.
   absl::StatusOr<Started> Start(const ClientSession::NewCall& start);
-  // Connects for no call: `context` says until when. False where that failed.
-  bool Connect(ClientContext& context);
   // A usable session, connected if need be; the lock may be released meanwhile. Errors are those of
   // Transport::Connect, marked as not sent.
   absl::StatusOr<ClientSession*> UsableSession(FrameWriter::Lock& lock, ClientContext& context);

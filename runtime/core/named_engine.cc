@@ -406,12 +406,7 @@ ChannelState NamedEngine::State() {
   return why_none_.ok() ? ChannelState::kIdle : ChannelState::kTransientFailure;
 }
 
-bool NamedEngine::Connect(int64_t deadline_nanos) {
-  ClientContext context;
-  context.set_wait_for_ready(true);
-  if (deadline_nanos != kInfiniteFutureNanos) {
-    context.set_timeout(absl::Nanoseconds(deadline_nanos - MonotonicNanos()));
-  }
+bool NamedEngine::Connect(ClientContext& context) {
   return State() == ChannelState::kReady || PickConnected(context).ok();
 }
 

@@ -45,7 +45,7 @@ class NamedEngine final : public internal::CallEngine {
                                                       const internal::MessageSource* request,
                                                       internal::MessageTarget* reply) override;
   ChannelState State() override;
-  bool Connect(int64_t deadline_nanos) override;
+  bool Connect(ClientContext& context) override;
   void ConnectInBackground() override { background_.Begin(); }
   bool AwaitStateChange(ChannelState last, int64_t deadline_nanos) override;
   std::vector<std::string> Connections() override;

@@ -30,9 +30,7 @@ absl::Status CheckOptions(const ServerOptions& options) {
 }
 
 int64_t DeadlineAfter(absl::Duration grace) {
-  const int64_t now = MonotonicNanos();
-  const int64_t nanos = absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration()));
-  return nanos > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + nanos;
+  return NanosFromNow(absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration())));
 }
 
 }  // namespace

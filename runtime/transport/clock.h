@@ -16,6 +16,12 @@ inline int64_t MonotonicNanos() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// So many nanoseconds from now; too many of them never come.
+inline int64_t NanosFromNow(int64_t nanos) {
+  const int64_t now = MonotonicNanos();
+  return nanos > kInfiniteFutureNanos - now ? kInfiniteFutureNanos : now + nanos;
+}
+
 // The same clock as it was at the last tick of the kernel, 1 to 10 ms ago: a fifth of the price.
 inline int64_t CoarseMonotonicNanos() {
   timespec now;

@@ -83,9 +83,9 @@ class CallEngine {
                                                     const MessageSource* request, MessageTarget* reply) = 0;
 
   virtual ChannelState State() = 0;
-  // Connects, unless it is connected; tries again until `deadline_nanos` (CLOCK_MONOTONIC). False where it
-  // came first, or trying again has no use.
-  virtual bool Connect(int64_t deadline_nanos) = 0;
+  // Connects, unless it is connected; tries again until the deadline of `context`, which waits. False where
+  // it came first, or trying again has no use.
+  virtual bool Connect(ClientContext& context) = 0;
   // Has a thread connect, trying again until it is, or the engine goes.
   virtual void ConnectInBackground() = 0;
   // Waits until the state is another than `last`. False where `deadline_nanos` came first.
