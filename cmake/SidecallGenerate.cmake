@@ -161,6 +161,11 @@ function(sidecall_generate)
   endforeach()
 
   target_include_directories("${arg_TARGET}" SYSTEM PUBLIC "$<BUILD_INTERFACE:${arg_OUT_DIR}>")
+  # Sidecall itself has services, too, and links what it needs.
+  get_target_property(library sidecall::sidecall ALIASED_TARGET)
+  if(arg_TARGET STREQUAL library)
+    return()
+  endif()
   # Not target_link_libraries: its two forms do not mix, and the caller may use either.
   set_property(TARGET "${arg_TARGET}" APPEND PROPERTY LINK_LIBRARIES sidecall::sidecall protobuf::libprotobuf)
   set_property(TARGET "${arg_TARGET}" APPEND PROPERTY INTERFACE_LINK_LIBRARIES sidecall::sidecall protobuf::libprotobuf)

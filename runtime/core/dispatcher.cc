@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "core/shown.h"
 
 namespace sidecall {
 namespace {
@@ -51,23 +52,13 @@ std::string NearestOrAll(std::string_view wanted, const std::vector<std::string_
   return all.empty() ? " It has none" : absl::StrCat(" There are: ", all, names.size() > 8 ? ", ..." : "");
 }
 
-// What a peer sent, fit to be shown.
-std::string Shown(std::string_view text) {
-  std::string shown(text.substr(0, 256));
-  std::replace_if(
-      shown.begin(), shown.end(), [](char c) { return c < 0x20 || c > 0x7e; }, '?');
-  return shown;
-}
-
 }  // namespace
 
 absl::Status Dispatcher::Add(Service* service) {
-  for (const Service* other : services_) {
-    if (other->name() == service->name()) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("service ", std::string(service->name()),
-                       " is registered twice. One server serves one object per service"));
-    }
+  if (FindService(service->name()) != nullptr) {
+    return absl::AlreadyExistsError(
+        absl::StrCat("service ", std::string(service->name()),
+                     " is registered twice. One server serves one object per service"));
   }
   services_.push_back(service);
   for (const Service::MethodEntry& method : service->methods()) {
@@ -79,15 +70,28 @@ absl::Status Dispatcher::Add(Service* service) {
   return absl::OkStatus();
 }
 
+void Dispatcher::AddBuiltIn(Service* service, Service::Handler handler) {
+  built_in_.push_back(service);
+  for (const Service::MethodEntry& method : service->methods()) {
+    Entry& entry = entries_[method.method->full_name()];
+    entry.service = service;
+    entry.handler = handler;
+    entry.method = method.method;
+  }
+}
+
 const Dispatcher::Entry* Dispatcher::Find(std::string_view full_name) const {
   auto found = entries_.find(full_name);
   return found == entries_.end() ? nullptr : &found->second;
 }
 
 const Service* Dispatcher::FindService(std::string_view name) const {
-  auto found = std::find_if(services_.begin(), services_.end(),
-                            [name](const Service* service) { return service->name() == name; });
-  return found == services_.end() ? nullptr : *found;
+  for (const std::vector<Service*>* services : {&services_, &built_in_}) {
+    auto found = std::find_if(services->begin(), services->end(),
+                              [name](const Service* service) { return service->name() == name; });
+    if (found != services->end()) return *found;
+  }
+  return nullptr;
 }
 
 void Dispatcher::GuardWith(
@@ -100,19 +104,20 @@ absl::Status Dispatcher::NotFound(std::string_view full_name) const {
   const size_t slash = full_name.rfind('/');
   const std::string_view service_name = full_name.substr(0, slash);
   const std::string_view method_name = slash == std::string_view::npos ? "" : full_name.substr(slash + 1);
-  std::vector<std::string_view> names;
-  for (const Service* service : services_) {
-    if (service->name() != service_name) {
-      names.push_back(service->name());
-      continue;
+  for (const std::vector<Service*>* services : {&services_, &built_in_}) {
+    for (const Service* service : *services) {
+      if (service->name() != service_name) continue;
+      std::vector<std::string_view> methods;
+      for (const Service::MethodEntry& method : service->methods()) {
+        methods.push_back(method.method->full_name().substr(service_name.size() + 1));
+      }
+      return absl::UnimplementedError(absl::StrCat(Shown(service_name), " has no method ", Shown(method_name),
+                                                   ".", NearestOrAll(method_name, methods)));
     }
-    std::vector<std::string_view> methods;
-    for (const Service::MethodEntry& method : service->methods()) {
-      methods.push_back(method.method->full_name().substr(service_name.size() + 1));
-    }
-    return absl::UnimplementedError(absl::StrCat(Shown(service_name), " has no method ", Shown(method_name),
-                                                 ".", NearestOrAll(method_name, methods)));
   }
+  // Nobody who mistyped a name meant a built-in one.
+  std::vector<std::string_view> names;
+  for (const Service* service : services_) names.push_back(service->name());
   return absl::UnimplementedError(absl::StrCat("this server has no service ", Shown(service_name), ".",
                                                NearestOrAll(service_name, names)));
 }

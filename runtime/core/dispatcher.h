@@ -29,10 +29,13 @@ class Dispatcher {
 
   // ALREADY_EXISTS where a service of that name is there. `service` must outlive the dispatcher.
   absl::Status Add(Service* service);
+  // One of the runtime's own, whose calls `handler` serves. Nobody is told of it who asks for another.
+  // REQUIRES: no service of that name is there.
+  void AddBuiltIn(Service* service, Service::Handler handler);
 
   // Null where there is no such method.
   const Entry* Find(std::string_view full_name) const;
-  // Null where there is no such service.
+  // Null where there is no such service, built in or not.
   const Service* FindService(std::string_view name) const;
   // Sets the guard of each method; what it gives must outlive the dispatcher.
   void GuardWith(
@@ -40,10 +43,9 @@ class Dispatcher {
   // UNIMPLEMENTED: says whether the service or the method is missing, and what comes nearest.
   absl::Status NotFound(std::string_view full_name) const;
 
-  bool empty() const { return services_.empty(); }
-
  private:
   std::vector<Service*> services_;
+  std::vector<Service*> built_in_;
   std::unordered_map<std::string_view, Entry> entries_;
 };
 

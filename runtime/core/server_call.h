@@ -62,6 +62,12 @@ class FrameServerCall final : public internal::ServerCall {
   // Runs the handler, which calls what is below.
   void Run(BeforeHandler& before);
 
+  // The handler's reads and writes end then, if not earlier. Of the runtime's own services. REQUIRES: before
+  // the handler.
+  void LimitDeadline(int64_t deadline_nanos) {
+    if (deadline_nanos_ == 0 || deadline_nanos < deadline_nanos_) deadline_nanos_ = deadline_nanos;
+  }
+
   ServerContext& context() override { return context_; }
   absl::Status ReceiveMessage(internal::MessageTarget& request) override;
   bool Read(internal::MessageTarget& message) override;

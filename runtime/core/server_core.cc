@@ -92,6 +92,13 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
     absl::Status added = dispatcher_.Add(service);
     if (!added.ok()) return added;
   }
+  // Who serves it himself keeps his.
+  const bool has_own =
+      dispatcher_.FindService(sidecall_reflection::ServerReflection::kServiceName) != nullptr;
+  if (options_.reflection && !has_own) {
+    reflection_ = std::make_unique<ReflectionService>(services);
+    dispatcher_.AddBuiltIn(reflection_.get(), &ReflectionService::Handle);
+  }
   return absl::OkStatus();
 }
 

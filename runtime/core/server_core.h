@@ -19,6 +19,7 @@
 #include "core/fork_guard.h"
 #include "core/frame_codec.h"
 #include "core/publication.h"
+#include "core/reflection.h"
 #include "core/serve_loop.h"
 #include "registry/own_registration.h"
 #include "sidecall/server.h"
@@ -65,6 +66,7 @@ class ServerCore {
   std::vector<std::string> addresses_;  // that it listens at
   ServerOptions options_;
   const ForkGuard fork_guard_;
+  std::unique_ptr<ReflectionService> reflection_;  // null where the server has none
   Dispatcher dispatcher_;
   AccessRules access_;
   std::unique_ptr<ServeLoop> loop_;

@@ -54,6 +54,9 @@ struct ServerOptions {
   // that reads for all, and has it run soon, once, on any thread. max_handler_threads then counts no
   // handlers.
   std::function<void(std::function<void()> task)> executor;
+  // Whether clients may ask what its services look like, as `sidecall describe` and `sidecall call` do: the
+  // .proto files that are linked into the program (docs/reflection.md).
+  bool reflection = true;
   // How the server waits for requests.
   Polling polling = DefaultPolling();
 };
