@@ -6,9 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "commands.h"
+#include "live_services.h"
 #include "registry/registration_file.h"
-#include "registry/registry_directory.h"
-#include "registry/resolver.h"
 
 namespace sidecall::tools {
 namespace {
@@ -32,26 +31,6 @@ void Print(const std::vector<Row>& rows) {
   }
 }
 
-// Of every service with a directory of its own in the registry; some have no live server.
-std::vector<std::string> ServiceNames(const std::vector<DirectoryToSearch>& directories) {
-  std::vector<std::string> names;
-  for (const DirectoryToSearch& where : directories) {
-    auto directory = RegistryDirectory::Open(where.path, where.owners);
-    if (!directory.ok()) {
-      if (!absl::IsNotFound(directory.status())) {
-        std::fprintf(stderr, "sidecall: %s\n", std::string(directory.status().message()).c_str());
-      }
-      continue;
-    }
-    auto services = directory->OpenSub("services");
-    if (!services.ok()) continue;
-    for (std::string& name : ListDirectory(services->get())) names.push_back(std::move(name));
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
 std::string LabelsOf(const ServerInstance& server) {
   return absl::StrJoin(server.labels, ",", absl::PairFormatter("="));
 }
@@ -64,8 +43,7 @@ absl::Status List(const std::string& service, bool legend) {
   if (service.empty()) {
     if (legend) rows.push_back({"SERVICE", "SERVERS"});
     for (const std::string& name : ServiceNames(directories)) {
-      const size_t live =
-          Resolve({.service = name, .instance = "", .labels = {}}, directories).servers.size();
+      const size_t live = LiveServers(name, directories).servers.size();
       if (live > 0) rows.push_back({name, absl::StrCat(live)});
     }
     Print(rows);
@@ -73,7 +51,7 @@ absl::Status List(const std::string& service, bool legend) {
   }
   absl::Status valid = CheckServiceName(service);
   if (!valid.ok()) return valid;
-  const Resolution found = Resolve({.service = service, .instance = "", .labels = {}}, directories);
+  const Resolution found = LiveServers(service, directories);
   if (found.servers.empty()) return found.why_none;
   if (legend) rows.push_back({"PID", "UID", "INSTANCE", "WEIGHT", "LABELS", "ADDRESSES"});
   for (const ServerInstance& server : found.servers) {
