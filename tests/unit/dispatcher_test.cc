@@ -99,13 +99,28 @@ TEST_F(DispatcherTest, HostileNamesAreShortenedAndPrintable) {
   for (const char c : message) ASSERT_TRUE(c >= 0x20 && c <= 0x7e);
 }
 
+TEST_F(DispatcherTest, BuiltInServicesAreFoundAndNotAdvertised) {
+  static const Method method("greeter.BuiltIn/Ask", MethodKind::kUnary);
+  static constexpr std::array<Service::MethodEntry, 1> kMethods = {{{&method, nullptr}}};
+  class BuiltIn final : public Service {
+   public:
+    BuiltIn() : Service("greeter.BuiltIn", kMethods) {}
+  } built_in;
+  dispatcher_.AddBuiltIn(&built_in, &Handle);
+  ASSERT_NE(dispatcher_.Find("greeter.BuiltIn/Ask"), nullptr);
+  EXPECT_EQ(dispatcher_.Find("greeter.BuiltIn/Ask")->handler, &Handle);
+  EXPECT_FALSE(dispatcher_.Serves("greeter.BuiltIn"));
+  EXPECT_THAT(NotFound("greeter.BuiltIn/Aks"), HasSubstr("has no method Aks. Nearest: Ask"));
+  EXPECT_THAT(NotFound("greeter.BuildIn/Ask"), Not(HasSubstr("greeter.BuiltIn")));
+  EXPECT_THAT(NotFound("completely.DifferentFromAnything/Ask"),
+              AllOf(HasSubstr("There are: hello.Greeter, math.Calculator"), Not(HasSubstr("BuiltIn"))));
+}
+
 TEST(Dispatcher, WithoutMethodsSaysSo) {
   Dispatcher dispatcher;
-  EXPECT_TRUE(dispatcher.empty());
   EXPECT_THAT(std::string(dispatcher.NotFound("a.B/C").message()), HasSubstr("It has none"));
   Named empty("a.B");
   ASSERT_TRUE(dispatcher.Add(&empty).ok());
-  EXPECT_FALSE(dispatcher.empty());
   EXPECT_THAT(std::string(dispatcher.NotFound("a.B/C").message()),
               HasSubstr("a.B has no method C. It has none"));
 }
