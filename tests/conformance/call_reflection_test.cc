@@ -175,16 +175,6 @@ TEST_P(ReflectionTest, AServiceOfThatNameIsKept) {
   EXPECT_TRUE(Says(Conversation(NewChannel()).Finish(), "the user's own"));
 }
 
-TEST_P(ReflectionTest, WhoMistypesANameIsNotToldOfIt) {
-  StartServer();
-  const UnservedService::Stub stub(NewChannel());
-  PatientContext context;
-  EchoMessage reply;
-  const absl::Status status = stub.Echo(&context, EchoMessage(), &reply);
-  EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnimplemented));
-  EXPECT_EQ(std::string(status.message()).find("eflection"), std::string::npos) << status;
-}
-
 TEST_P(ReflectionLimitsTest, FewStreamsAtOnce) {
   constexpr int kMost = 8;
   StartServer();
