@@ -370,9 +370,9 @@ absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(
   return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancel_descriptor);
 }
 
-// Who registered the address must be who listens there.
+// Who registered the address must be who listens there; or root, who made the socket for it.
 absl::Status FrameEngine::CheckOwner(const PeerIdentity& peer) const {
-  if (!server_.owner.has_value() || peer.uid == server_.owner) return absl::OkStatus();
+  if (!server_.owner.has_value() || peer.uid == server_.owner || peer.uid == 0) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat("who listens there (", peer.ToString(), ") is not uid ",
                                                   *server_.owner, ", which registered ", server_.name,
                                                   ": the address was taken over"));

@@ -73,12 +73,14 @@ absl::StatusOr<const Transport*> TransportOfScheme(const std::string& scheme) {
   return FindTransport(address);
 }
 
-// Whether other processes can connect to it. One that is no address is found out when it is listened at.
-bool IsShared(const std::string& text) {
+// Where other processes connect, of an address that is listened at; empty where they cannot. One that is no
+// address is found out when it is listened at.
+std::string SharedAddress(const std::string& text) {
   auto address = Address::Parse(text);
-  if (!address.ok()) return false;
+  if (!address.ok()) return "";
   auto transport = FindTransport(*address);
-  return transport.ok() && !(*transport)->AddressIn("", "").empty();
+  const bool shared = transport.ok() && !(*transport)->AddressIn("", "").empty();
+  return shared ? address->ForClients() : "";
 }
 
 sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, const Service& service,
@@ -139,7 +141,8 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
     }
     auto& entry = AddEntry(content, *service, options.exclusive);
     for (const std::string& address : addresses) {
-      if (IsShared(address)) entry.add_addresses(address);
+      const std::string shared = SharedAddress(address);
+      if (!shared.empty()) entry.add_addresses(shared);
     }
     if (entry.addresses().empty()) {
       return absl::InvalidArgumentError(

@@ -125,7 +125,7 @@ absl::Status ServerCore::Listen(const std::string& text) {
   auto listener = (*transport)->Listen(*address);
   if (!listener.ok()) return listener.status();
   absl::Status added = loop_->AddListener(*std::move(listener));
-  if (added.ok()) addresses_.push_back(text);
+  if (added.ok()) addresses_.push_back(address->ForClients());
   return added;
 }
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace sidecall {
@@ -42,6 +43,15 @@ absl::StatusOr<Address> Address::Parse(std::string_view text) {
     address.options[parts[0]] = parts[1];
   }
   return address;
+}
+
+std::string Address::ForClients() const {
+  if (options.find(kAdoptOption) == options.end()) return text;
+  std::vector<std::string> kept;
+  for (const auto& [name, value] : options) {
+    if (name != kAdoptOption) kept.push_back(absl::StrCat(name, "=", value));
+  }
+  return absl::StrCat(scheme, ":", rest, kept.empty() ? "" : "?", absl::StrJoin(kept, "&"));
 }
 
 absl::Status Address::CheckOptions(std::string_view known) const {

@@ -11,6 +11,10 @@
 
 namespace sidecall {
 
+// "unix:/run/hello?fd=3": the listening socket at that address is there already, as this descriptor. An
+// option of transports that meet their peer at a socket.
+inline constexpr char kAdoptOption[] = "fd";
+
 struct Address {
   std::string text;    // as it was given
   std::string scheme;  // "shm"
@@ -19,6 +23,10 @@ struct Address {
 
   // INVALID_ARGUMENT where `text` is no "scheme:rest", or an option has no value.
   static absl::StatusOr<Address> Parse(std::string_view text);
+
+  // What clients are told of an address that a server listens at: it, without the option that only who
+  // listens can use, kAdoptOption.
+  std::string ForClients() const;
 
   // OK where every option is one of `known` (separated by spaces); else INVALID_ARGUMENT naming both.
   absl::Status CheckOptions(std::string_view known) const;

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
@@ -203,6 +204,49 @@ absl::Status BindPath(int socket, const UnixSocketAddress& address) {
   return Bind(socket, address);
 }
 
+// Where a socket is bound.
+UnixSocketAddress BoundTo(int socket) {
+  UnixSocketAddress bound;
+  bound.length = sizeof bound.address;
+  if (getsockname(socket, reinterpret_cast<sockaddr*>(&bound.address), &bound.length) != 0) bound.length = 0;
+  bound.length = std::clamp<socklen_t>(bound.length, offsetof(sockaddr_un, sun_path), sizeof bound.address);
+  const size_t bytes = bound.length - offsetof(sockaddr_un, sun_path);
+  bound.path.assign(bound.address.sun_path, strnlen(bound.address.sun_path, bytes));
+  return bound;
+}
+
+// OK where `descriptor` is a socket that listens at `address`; else what it is instead, and the mend.
+absl::Status CheckListensAt(int descriptor, const UnixSocketAddress& address) {
+  const auto refuse = [&](std::string_view what_it_is, std::string_view mend) {
+    return absl::InvalidArgumentError(absl::StrCat("listen at ", address.ToString(), " on descriptor ",
+                                                   descriptor, ": ", std::string(what_it_is), ". ",
+                                                   std::string(mend)));
+  };
+  const auto option = [&](int name) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, SOL_SOCKET, name, &value, &length) == 0 ? value : -1;
+  };
+  const int family = option(SO_DOMAIN);
+  if (family < 0) {
+    return refuse(errno == EBADF ? "it is not open" : "it is no socket",
+                  "Give the number of a socket that was passed to this process (systemd's begin with 3)");
+  }
+  if (family != AF_UNIX) return refuse("it is a socket of another family", "It must be of AF_UNIX");
+  if (option(SO_TYPE) != SOCK_STREAM) {
+    return refuse("it is no stream socket", "Make it with SOCK_STREAM (in a systemd unit: ListenStream=)");
+  }
+  if (option(SO_ACCEPTCONN) != 1) {
+    return refuse("it does not listen", "Pass a socket after listen() (in a systemd unit: Accept=no)");
+  }
+  const UnixSocketAddress bound = BoundTo(descriptor);
+  if (bound.length != address.length || std::memcmp(&bound.address, &address.address, bound.length) != 0) {
+    return refuse(absl::StrCat("it is bound to ", bound.ToString()),
+                  "Clients are told the address: give the one that it is bound to");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<UnixSocketAddress> UnixSocketAddress::FromPath(const std::string& path) {
@@ -248,6 +292,16 @@ absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int
   }
   if (fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, "fcntl");
   return fd;
+}
+
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const Address& address, const UnixSocketAddress& where,
+                                           int64_t deadline_nanos, int cancel_descriptor) {
+  if (address.options.find(kAdoptOption) != address.options.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "connect to '", address.text, "': the option ", kAdoptOption,
+        " is for who listens there, and names a socket of that process. Connect to ", address.ForClients()));
+  }
+  return ConnectUnixSocket(where, deadline_nanos, cancel_descriptor);
 }
 
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
@@ -328,6 +382,36 @@ absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Listen(
                         absl::StrCat("listen at ", address.path, ": ", lock.status().message()));
   }
   return serve(BindPath(fd.get(), address));
+}
+
+absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Adopt(
+    int descriptor, const UnixSocketAddress& address) {
+  absl::Status listens = CheckListensAt(descriptor, address);
+  if (!listens.ok()) return listens;
+  const std::string what = absl::StrCat("listen at ", address.ToString(), " on descriptor ", descriptor);
+  // Under a number of our own: who names the descriptor twice is told that it is not open, in place of two
+  // listeners that would both close it.
+  UniqueFd fd(fcntl(descriptor, F_DUPFD_CLOEXEC, 3));
+  if (!fd.valid() || fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) return ErrnoStatus(errno, what);
+  // To clients, who called listen() is who listens, and dead once that process is (UnixPeerProcess). A
+  // manager of sockets outlives us, and is left as it is: then clients wait for our successor where we are
+  // gone. Of one that is dead already this process takes the place.
+  auto listening = UnixPeerIdentity(fd.get());
+  if (!listening.ok()) return listening.status();
+  if (absl::IsUnavailable(UnixPeerProcess(fd.get(), *listening).status()) &&
+      listen(fd.get(), SOMAXCONN) != 0) {
+    return ErrnoStatus(errno, what);
+  }
+  close(descriptor);
+  return std::unique_ptr<UnixSocketListener>(new UnixSocketListener(std::move(fd), ""));
+}
+
+absl::StatusOr<std::unique_ptr<UnixSocketListener>> UnixSocketListener::Listen(
+    const Address& address, const UnixSocketAddress& where) {
+  if (address.options.find(kAdoptOption) == address.options.end()) return Listen(where);
+  auto descriptor = address.SizeOption(kAdoptOption, 0, 0, INT_MAX);
+  if (!descriptor.ok()) return descriptor.status();
+  return Adopt(static_cast<int>(*descriptor), where);
 }
 
 absl::StatusOr<UniqueFd> UnixSocketListener::Accept() {

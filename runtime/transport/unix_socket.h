@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "sidecall/peer_identity.h"
+#include "transport/address.h"
 #include "transport/unique_fd.h"
 
 namespace sidecall {
@@ -33,6 +34,10 @@ struct UnixSocketAddress {
 absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int64_t deadline_nanos,
                                            int cancel_descriptor = -1);
 
+// The same for a transport's address, which has no option `fd`: INVALID_ARGUMENT otherwise.
+absl::StatusOr<UniqueFd> ConnectUnixSocket(const Address& address, const UnixSocketAddress& where,
+                                           int64_t deadline_nanos, int cancel_descriptor);
+
 // SO_PEERCRED and SO_PEERGROUPS. The overflow uid, its gid, and pid 0 are no identity, and are left out.
 // RESOURCE_EXHAUSTED, ... where it fails.
 absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
@@ -42,12 +47,19 @@ absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket);
 // (no pidfds, another pid namespace). UNAVAILABLE where it is dead already; RESOURCE_EXHAUSTED.
 absl::StatusOr<UniqueFd> UnixPeerProcess(int socket, const PeerIdentity& peer);
 
-// A listening socket. A path where nobody listens any more (whoever did is dead, even if its child has the
-// socket) is taken over; a live one never is. The destructor removes the path, unless another file has taken
-// its place.
+// A listening socket, made or adopted. A path where nobody listens any more (whoever did is dead, even if its
+// child has the socket) is taken over; a live one never is. The destructor removes the path, unless another
+// file has taken its place, or the socket was adopted.
 class UnixSocketListener {
  public:
   static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Listen(const UnixSocketAddress& address);
+  // Takes `descriptor` for its own: a listening socket that somebody else has bound to `address`, systemd for
+  // one, and goes on to own the path of. INVALID_ARGUMENT where it is none; then it stays the caller's.
+  static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Adopt(int descriptor,
+                                                                   const UnixSocketAddress& address);
+  // For a transport's address: adopts what its option `fd` names; where it has none, listens.
+  static absl::StatusOr<std::unique_ptr<UnixSocketListener>> Listen(const Address& address,
+                                                                    const UnixSocketAddress& where);
   ~UnixSocketListener();
   UnixSocketListener(const UnixSocketListener&) = delete;
   UnixSocketListener& operator=(const UnixSocketListener&) = delete;
@@ -60,7 +72,7 @@ class UnixSocketListener {
   UnixSocketListener(UniqueFd socket, std::string path);
 
   UniqueFd socket_;
-  std::string path_;  // empty where abstract
+  std::string path_;  // to be removed; empty where there is none
   pid_t owner_;
   dev_t device_ = 0;
   ino_t inode_ = 0;

@@ -74,6 +74,14 @@ TEST(Address, SizeOptionIsANumberWithinBounds) {
   }
 }
 
+TEST(Address, ClientsAreNotToldOfTheListenersDescriptor) {
+  auto told = [](const char* text) { return Address::Parse(text)->ForClients(); };
+  EXPECT_EQ(told("shm:/x"), "shm:/x");
+  EXPECT_EQ(told("shm:/x?wakeup=poll&ring=9"), "shm:/x?wakeup=poll&ring=9") << "as it was written";
+  EXPECT_EQ(told("shm:/x?fd=3"), "shm:/x");
+  EXPECT_EQ(told("shm:/x?ring=9&fd=3&wakeup=poll"), "shm:/x?ring=9&wakeup=poll");
+}
+
 TEST(Address, SchemeFindsItsTransport) {
   for (const auto& transport : AllTransports()) {
     auto found = FindTransport(*Address::Parse(std::string(transport->scheme()) + ":x"));

@@ -1,23 +1,29 @@
 // Where servers meet clients: taking addresses over, and never stealing one.
 #include "transport/unix_socket.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <future>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/unit/temp_dir.h"
+#include "transport/address.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -310,6 +316,151 @@ TEST(UnixSocketListener, AbstractNames) {
   EXPECT_TRUE(absl::IsAlreadyExists(UnixSocketListener::Listen(address).status()));
   listener->reset();
   EXPECT_TRUE(UnixSocketListener::Listen(address).ok());
+}
+
+// -- Sockets that somebody else has made
+
+// As systemd, or a shell, passes one to a server: neither close-on-exec nor non-blocking.
+UniqueFd MakeSocket(const std::string& path, int type = SOCK_STREAM) {
+  UniqueFd fd(socket(AF_UNIX, type, 0));
+  auto address = *UnixSocketAddress::FromPath(path);
+  EXPECT_EQ(bind(fd.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length), 0);
+  return fd;
+}
+UniqueFd MakeListeningSocket(const std::string& path) {
+  UniqueFd fd = MakeSocket(path);
+  EXPECT_EQ(listen(fd.get(), 4), 0);
+  return fd;
+}
+auto Adopt(int descriptor, const std::string& path) {
+  return UnixSocketListener::Adopt(descriptor, *UnixSocketAddress::FromPath(path));
+}
+// Where the server at `path` is not dead to it.
+absl::StatusOr<PeerIdentity> WhoListens(const std::string& path) {
+  auto client = ConnectTo(path);
+  if (!client.ok()) return client.status();
+  auto peer = UnixPeerIdentity(client->get());
+  if (!peer.ok()) return peer.status();
+  auto process = UnixPeerProcess(client->get(), *peer);
+  if (!process.ok()) return process.status();
+  return peer;
+}
+
+TEST(AdoptedSocket, ServesWhoeverWaits) {
+  TempDir dir;
+  const UniqueFd made = MakeListeningSocket(dir / "s");
+  auto waiting = ConnectTo(dir / "s");
+  ASSERT_TRUE(waiting.ok()) << waiting.status();
+  const int number = dup(made.get());
+  auto listener = Adopt(number, dir / "s");
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  EXPECT_NE(fcntl((*listener)->descriptor(), F_GETFD) & FD_CLOEXEC, 0);
+  EXPECT_NE(fcntl((*listener)->descriptor(), F_GETFL) & O_NONBLOCK, 0);
+  auto first = (*listener)->Accept();
+  EXPECT_TRUE(first.ok() && first->valid());
+  auto nobody = (*listener)->Accept();
+  EXPECT_TRUE(nobody.ok() && !nobody->valid());
+  EXPECT_TRUE(absl::IsInvalidArgument(Adopt(number, dir / "s").status())) << "it is the first's";
+  EXPECT_TRUE(absl::IsAlreadyExists(ListenAt(dir / "s").status())) << "nor is its path to be had";
+}
+
+TEST(AdoptedSocket, PathIsItsMakers) {
+  TempDir dir;
+  const UniqueFd made = MakeListeningSocket(dir / "s");
+  for (int server = 0; server < 2; server++) {
+    auto listener = Adopt(dup(made.get()), dir / "s");
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    listener->reset();
+    EXPECT_TRUE(ConnectTo(dir / "s").ok()) << "waits for the next server";
+  }
+}
+
+TEST(AdoptedSocket, WhatIsNoListeningSocketIsRefused) {
+  TempDir dir;
+  const UniqueFd event(eventfd(0, EFD_CLOEXEC));
+  const UniqueFd network(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const UniqueFd datagram = MakeSocket(dir / "datagram", SOCK_DGRAM);
+  const UniqueFd bound = MakeSocket(dir / "bound");
+  const UniqueFd elsewhere = MakeListeningSocket(dir / "elsewhere");
+  const int unused = dup(event.get());
+  close(unused);
+  const std::vector<std::pair<int, std::string>> refused = {
+      {unused, "is not open"},           {event.get(), "no socket"},
+      {network.get(), "another family"}, {datagram.get(), "ListenStream="},
+      {bound.get(), "does not listen"},  {elsewhere.get(), "bound to " + dir / "elsewhere"},
+  };
+  for (const auto& [descriptor, why] : refused) {
+    auto listener = Adopt(descriptor, dir / "s");
+    EXPECT_TRUE(absl::IsInvalidArgument(listener.status())) << listener.status();
+    EXPECT_THAT(Message(listener.status()), HasSubstr(why));
+    EXPECT_THAT(Message(listener.status()), HasSubstr("descriptor " + std::to_string(descriptor)));
+    EXPECT_THAT(Message(listener.status()), HasSubstr(dir / "s"));
+    EXPECT_TRUE(descriptor == unused || fcntl(descriptor, F_GETFD) >= 0) << "it stays the caller's";
+  }
+}
+
+TEST(AdoptedSocket, AbstractName) {
+  const std::string name = "sidecall-adopt-" + std::to_string(getpid());
+  const auto address = *UnixSocketAddress::FromAbstractName(name);
+  const UniqueFd made(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(made.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length), 0);
+  ASSERT_EQ(listen(made.get(), 1), 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(Adopt(made.get(), "@" + name).status())) << "a path of that name";
+  EXPECT_TRUE(UnixSocketListener::Adopt(dup(made.get()), address).ok());
+}
+
+// To its clients the process that called listen() is who listens, and they watch it.
+TEST(AdoptedSocket, WhoListensIsAlive) {
+  TempDir dir;
+  const UniqueFd made = MakeSocket(dir / "s");
+  int done[2];
+  ASSERT_EQ(pipe2(done, O_CLOEXEC), 0);
+  const pid_t manager = fork();
+  if (manager == 0) {
+    char byte = 0;
+    close(done[1]);
+    _exit(listen(made.get(), 4) == 0 && read(done[0], &byte, 1) == 0 ? 0 : 1);
+  }
+  close(done[0]);
+  int accepting = 0;
+  socklen_t length = sizeof accepting;
+  while (getsockopt(made.get(), SOL_SOCKET, SO_ACCEPTCONN, &accepting, &length) == 0 && accepting == 0) {
+    std::this_thread::yield();
+  }
+  auto managed = Adopt(dup(made.get()), dir / "s");
+  ASSERT_TRUE(managed.ok()) << managed.status();
+  auto peer = WhoListens(dir / "s");
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->pid, manager) << "who outlives the server is left in its place";
+  close(done[1]);
+  int status = 0;
+  ASSERT_EQ(waitpid(manager, &status, 0), manager);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(absl::IsUnavailable(WhoListens(dir / "s").status())) << "it is dead";
+  auto inherited = Adopt(dup(made.get()), dir / "s");
+  ASSERT_TRUE(inherited.ok()) << inherited.status();
+  peer = WhoListens(dir / "s");
+  ASSERT_TRUE(peer.ok()) << peer.status();
+  EXPECT_EQ(peer->pid, getpid());
+}
+
+TEST(AdoptedSocket, IsNamedByAnOptionOfTheAddress) {
+  TempDir dir;
+  const auto where = *UnixSocketAddress::FromPath(dir / "s");
+  const auto address = [&](const std::string& fd) { return *Address::Parse("any:" + dir / "s?fd=" + fd); };
+  for (const char* number : {"-1", "three", "4294967299"}) {
+    auto listener = UnixSocketListener::Listen(address(number), where);
+    EXPECT_TRUE(absl::IsInvalidArgument(listener.status())) << listener.status();
+    EXPECT_THAT(Message(listener.status()), HasSubstr(number));
+  }
+  const UniqueFd made = MakeListeningSocket(dir / "s");
+  const std::string number = std::to_string(dup(made.get()));
+  auto listener = UnixSocketListener::Listen(address(number), where);
+  ASSERT_TRUE(listener.ok()) << listener.status();
+  auto client = ConnectUnixSocket(address(number), where, Soon(), -1);
+  EXPECT_TRUE(absl::IsInvalidArgument(client.status())) << client.status();
+  EXPECT_THAT(Message(client.status()), HasSubstr("Connect to any:" + dir / "s"));
+  EXPECT_TRUE(ConnectUnixSocket(*Address::Parse("any:" + dir / "s"), where, Soon(), -1).ok());
 }
 
 }  // namespace

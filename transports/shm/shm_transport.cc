@@ -51,7 +51,7 @@ class ShmTransport final : public Transport {
     if (!ring_bytes.ok()) return ring_bytes.status();
     auto where = UnixSocketAddress::FromPath(address.rest);
     if (!where.ok()) return where.status();
-    auto fd = ConnectUnixSocket(*where, deadline_nanos, cancel_descriptor);
+    auto fd = ConnectUnixSocket(address, *where, deadline_nanos, cancel_descriptor);
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
@@ -68,7 +68,7 @@ class ShmTransport final : public Transport {
     if (!ring_bytes.ok()) return ring_bytes.status();
     auto where = UnixSocketAddress::FromPath(address.rest);
     if (!where.ok()) return where.status();
-    auto socket = UnixSocketListener::Listen(*where);
+    auto socket = UnixSocketListener::Listen(address, *where);
     if (!socket.ok()) return socket.status();
     return std::make_unique<ShmListener>(*std::move(socket), *ring_bytes);
   }
@@ -76,7 +76,7 @@ class ShmTransport final : public Transport {
  private:
   // The server's; a client may write it too, and takes what the server offers.
   static absl::StatusOr<uint64_t> RingBytes(const Address& address) {
-    absl::Status options = address.CheckOptions("ring");
+    absl::Status options = address.CheckOptions("ring fd");
     if (!options.ok()) return options;
     auto bytes = address.SizeOption("ring", kDefaultRingBytes, kMinRingBytes, kMaxRingBytes);
     if (!bytes.ok()) return bytes;

@@ -48,7 +48,7 @@ class UnixTransport final : public Transport {
                                                       int cancel_descriptor) const override {
     auto where = Resolve(address);
     if (!where.ok()) return where.status();
-    auto fd = ConnectUnixSocket(*where, deadline_nanos, cancel_descriptor);
+    auto fd = ConnectUnixSocket(address, *where, deadline_nanos, cancel_descriptor);
     if (!fd.ok()) return fd.status();
     auto peer = UnixPeerIdentity(fd->get());
     if (!peer.ok()) return peer.status();
@@ -60,14 +60,14 @@ class UnixTransport final : public Transport {
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
     auto where = Resolve(address);
     if (!where.ok()) return where.status();
-    auto socket = UnixSocketListener::Listen(*where);
+    auto socket = UnixSocketListener::Listen(address, *where);
     if (!socket.ok()) return socket.status();
     return std::make_unique<UnixListener>(*std::move(socket));
   }
 
  private:
   absl::StatusOr<UnixSocketAddress> Resolve(const Address& address) const {
-    absl::Status options = address.CheckOptions("");
+    absl::Status options = address.CheckOptions(kAdoptOption);
     if (!options.ok()) return options;
     return make_address_(address.rest);
   }
