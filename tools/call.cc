@@ -54,9 +54,12 @@ internal::MethodTraits TraitsOf(const MethodDescriptor& method) {
 absl::Status FromJson(const std::string& json, Message& request) {
   const auto parsed = google::protobuf::util::JsonStringToMessage(json, &request);
   if (parsed.ok()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "-d is no ", request.GetDescriptor()->full_name(), ": ", std::string(parsed.message()),
-      "\nWhat it may be:\n", absl::StripAsciiWhitespace(request.GetDescriptor()->DebugString())));
+  std::string why(parsed.message());
+  if (why.starts_with(": ")) why.erase(0, 2);  // Of the message itself, it names no field.
+  const google::protobuf::Descriptor& type = *request.GetDescriptor();
+  return absl::InvalidArgumentError(absl::StrCat("-d is no ", type.full_name(), ": ", why,
+                                                 "\nWhat it may be:\n",
+                                                 absl::StripAsciiWhitespace(type.DebugString())));
 }
 
 // protobuf indents by one column, grpcurl by two.

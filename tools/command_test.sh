@@ -86,6 +86,7 @@ prints "$(reply '')" "$sidecall" call -max-time=30 --emit-defaults "$method"
 prints "$(reply Grace)" "$sidecall" call "unix:$(echo "$SIDECALL_DIR"/sockets/*.unix)" "$method" -d '{"name":"Grace"}'
 prints "$(reply Grace)" "$sidecall" call sidecall:hello.Greeter "$method" -emit-defaults -d '{"name":"Grace"}'
 expects 67 'INVALID_ARGUMENT: -d is no hello.HelloRequest: nam: Cannot find field' "$sidecall" call -d '{"nam":1}' "$method"
+expects 67 'INVALID_ARGUMENT: -d is no hello.HelloRequest: Root element must be a message' "$sidecall" call -d '[]' "$method"
 expects 67 '^  string name = 1;$' "$sidecall" call -d '{"nam":1}' "$method"
 expects 67 'INVALID_ARGUMENT: -d is no hello.HelloRequest: .*Expected' "$sidecall" call -d '{"name":' "$method"
 expects 76 'UNIMPLEMENTED: hello.Greeter has no method SayHelo\. Nearest: SayHello$' "$sidecall" call hello.Greeter/SayHelo
