@@ -4,8 +4,8 @@
 
 #include "commands.h"
 #include "registry/directory_lock.h"
-#include "registry/registration_file.h"
 #include "registry/registry_directory.h"
+#include "registry/remove_dead.h"
 
 namespace sidecall::tools {
 

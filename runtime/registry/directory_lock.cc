@@ -17,6 +17,14 @@ bool TryLock(int file, short type) {
   return fcntl(file, F_OFD_SETLK, &lock) == 0;
 }
 
+bool TryLockByte(int file, short type, off_t byte) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_start = byte;
+  lock.l_len = 1;
+  return fcntl(file, F_OFD_SETLK, &lock) == 0;
+}
+
 void Unlock(int file) {
   struct flock lock {};
   lock.l_type = F_UNLCK;

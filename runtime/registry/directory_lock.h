@@ -3,6 +3,8 @@
 #ifndef SIDECALL_REGISTRY_DIRECTORY_LOCK_H_
 #define SIDECALL_REGISTRY_DIRECTORY_LOCK_H_
 
+#include <sys/types.h>
+
 #include <memory>
 #include <utility>
 
@@ -28,6 +30,8 @@ class DirectoryLock {
 
 // Tries for a lock of `type` (F_RDLCK, F_WRLCK) on the open file's description. False where others have it.
 bool TryLock(int file, short type);
+// The same for one byte of it, which need not be there.
+bool TryLockByte(int file, short type, off_t byte);
 void Unlock(int file);
 
 }  // namespace sidecall

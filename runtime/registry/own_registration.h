@@ -10,7 +10,6 @@
 #include <mutex>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "registry/child_closed_file.h"
@@ -22,7 +21,8 @@ namespace sidecall {
 
 class OwnRegistration final : private RegistryWatch::Watcher {
  public:
-  // Takes an id, and a file with a lock on it by which others see that it is in use. Removes what is dead.
+  // Takes an id, and a file with a lock on it by which others see that it is in use. Removes what
+  // is dead of some others.
   // Errors: those of the file system.
   static absl::StatusOr<std::unique_ptr<OwnRegistration>> Reserve(RegistryDirectory directory);
   // Withdraws it. In a child of fork() it is the parent's, and left alone.
@@ -50,7 +50,6 @@ class OwnRegistration final : private RegistryWatch::Watcher {
   absl::Status NameFile() const;
   absl::Status LinkServices() const;
   void RemoveNames() const;
-  void RemoveUnclaimed() const;
   bool NamesAreThere() const;
   bool OnRegistryChange() override;
 
@@ -61,8 +60,8 @@ class OwnRegistration final : private RegistryWatch::Watcher {
   RegistryDirectory directory_;
   sidecall_registry::Registration content_;
   bool withdrawn_ = false;
-  std::unique_ptr<ChildClosedFile> file_;                 // write-locked
-  std::vector<std::unique_ptr<ChildClosedFile>> claims_;  // in exclusive/, locked
+  std::unique_ptr<ChildClosedFile> file_;    // write-locked
+  std::unique_ptr<ChildClosedFile> claims_;  // a byte of it locked for each service
 };
 
 }  // namespace sidecall

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,12 +9,13 @@
 #include <cctype>
 #include <cerrno>
 #include <climits>
+#include <memory>
+#include <span>
 
 #include "absl/strings/str_cat.h"
-#include "registry/directory_lock.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "transport/errno_status.h"
-#include "transport/logging.h"
-#include "transport/unix_socket.h"
 
 namespace sidecall {
 namespace {
@@ -24,82 +24,52 @@ absl::Status NoRegistration(const std::string& path, const std::string& why) {
   return absl::DataLossError(absl::StrCat(path, " is no registration: ", why));
 }
 
-absl::StatusOr<std::string> ReadAll(int file, const std::string& path, off_t size) {
-  std::string bytes(static_cast<size_t>(size), '\0');
-  size_t have = 0;
-  while (have < bytes.size()) {
+absl::Status ReadAll(int file, const std::string& path, std::span<char> bytes) {
+  for (size_t have = 0; have < bytes.size();) {
     const ssize_t part = pread(file, bytes.data() + have, bytes.size() - have, static_cast<off_t>(have));
     if (part < 0 && errno == EINTR) continue;
     if (part < 0) return ErrnoStatus(errno, "read " + path);
     if (part == 0) return NoRegistration(path, "it became shorter while it was read");
     have += static_cast<size_t>(part);
   }
-  return bytes;
+  return absl::OkStatus();
 }
 
-// Removes the files of an open directory that nobody has a write lock on.
-void RemoveUnlocked(int directory) {
-  for (const std::string& name : ListDirectory(directory)) {
-    const UniqueFd file(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!file.valid() && errno != ELOOP) continue;
-    if (file.valid() && (IsWriteLocked(file.get()) || !StandsFor(directory, name, file.get()))) continue;
-    unlinkat(directory, name.c_str(), 0);
-  }
-}
-
-// Removes what services/ has of the dead, and the services that are left without a server.
-void RemoveLinks(const RegistryDirectory& directory) {
-  auto services = directory.OpenSub("services");
-  if (!services.ok()) return;
-  for (const std::string& name : ListDirectory(services->get())) {
-    auto folder = directory.OpenSub("services/" + name);
-    if (folder.ok()) RemoveUnlocked(folder->get());
-    unlinkat(services->get(), name.c_str(), AT_REMOVEDIR);  // Where it is empty.
-  }
-}
-
-// Removes the files in exclusive/ that nobody has a lock on.
-void RemoveUnclaimed(const RegistryDirectory& directory) {
-  auto folder = directory.OpenSub("exclusive");
-  if (!folder.ok()) return;
-  for (const std::string& name : ListDirectory(folder->get())) {
-    const UniqueFd file(openat(folder->get(), name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (file.valid() && TryLock(file.get(), F_WRLCK) && StandsFor(folder->get(), name, file.get())) {
-      unlinkat(folder->get(), name.c_str(), 0);
+// What `bytes` say of the server and of `service`. Its other services are not parsed: there may be a
+// thousand, and to parse them would cost more than all the rest.
+bool ParseOnly(const std::string& service, std::string_view bytes, sidecall_registry::Registration& content) {
+  using google::protobuf::internal::WireFormatLite;
+  constexpr uint32_t kServices = WireFormatLite::MakeTag(
+      sidecall_registry::Registration::kServicesFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  sidecall_registry::Service wanted;
+  wanted.set_name(service);
+  const std::string beginning = wanted.SerializeAsString();  // The name comes first.
+  std::string kept;
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                               static_cast<int>(bytes.size()));
+  const auto position = [&input] { return static_cast<size_t>(input.CurrentPosition()); };
+  while (position() < bytes.size()) {
+    const size_t begin = position();
+    const uint32_t tag = input.ReadTag();
+    bool is_other = false;
+    if (tag == kServices) {
+      uint32_t length = 0;
+      if (!input.ReadVarint32(&length)) return false;
+      is_other = !bytes.substr(position()).starts_with(beginning);
+      if (length > bytes.size() || !input.Skip(static_cast<int>(length))) return false;
+    } else if (!WireFormatLite::SkipField(&input, tag)) {
+      return false;
     }
+    if (!is_other) kept.append(bytes, begin, position() - begin);
   }
-}
-
-// Whether somebody listens at the socket, or may.
-bool IsListenedAt(const std::string& path) {
-  auto address = UnixSocketAddress::FromPath(path);
-  if (!address.ok()) return true;
-  const UniqueFd probe(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const auto* generic = reinterpret_cast<const sockaddr*>(&address->address);
-  return !probe.valid() || connect(probe.get(), generic, address->length) == 0 || errno != ECONNREFUSED;
-}
-
-// Removes the sockets of registrations that are not there, not even reserved.
-void RemoveSockets(const RegistryDirectory& directory) {
-  auto sockets = directory.OpenSub("sockets");
-  if (!sockets.ok()) return;
-  for (const std::string& name : ListDirectory(sockets->get())) {
-    const std::string file = "instances/" + name.substr(0, name.find('.'));
-    const auto is_there = [&](const std::string& path) {
-      return faccessat(directory.descriptor(), path.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    };
-    if (is_there(file) || is_there(file + ".new")) continue;
-    // Its server may be about to make anew what somebody has removed.
-    if (!IsListenedAt(absl::StrCat(directory.path(), "/sockets/", name))) {
-      unlinkat(sockets->get(), name.c_str(), 0);
-    }
-  }
+  return content.ParseFromString(kept);
 }
 
 }  // namespace
 
 absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::string& path,
-                                                   const std::string& name, uid_t owner) {
+                                                   const std::string& name, uid_t owner,
+                                                   const std::string& service) {
   const std::string full = absl::StrCat(path, "/", name);
   UniqueFd file(openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!file.valid()) {
@@ -114,9 +84,13 @@ absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::str
     return NoRegistration(full, absl::StrCat("it has ", found.st_size, " bytes"));
   FoundRegistration result;
   result.alive = IsWriteLocked(file.get());
-  auto bytes = ReadAll(file.get(), full, found.st_size);
-  if (!bytes.ok()) return bytes.status();
-  if (!result.content.ParseFromString(*bytes)) return NoRegistration(full, "its bytes cannot be parsed");
+  const auto size = static_cast<size_t>(found.st_size);
+  const auto bytes = std::make_unique_for_overwrite<char[]>(size);
+  absl::Status read = ReadAll(file.get(), full, {bytes.get(), size});
+  if (!read.ok()) return read;
+  const bool parsed = service.empty() ? result.content.ParseFromArray(bytes.get(), static_cast<int>(size))
+                                      : ParseOnly(service, {bytes.get(), size}, result.content);
+  if (!parsed) return NoRegistration(full, "its bytes cannot be parsed");
   if (result.content.id() != name) return NoRegistration(full, "it is not registered under this name");
   result.owner = found.st_uid;
   result.path = full;
@@ -146,6 +120,10 @@ bool IsWriteLocked(int file) {
   return fcntl(file, F_OFD_GETLK, &lock) == 0 && lock.l_type == F_WRLCK;
 }
 
+std::string ServicePath(const std::string& service) {
+  return "services/" + service;
+}
+
 absl::Status CheckServiceName(std::string_view name) {
   const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char byte) {
     return std::isalnum(byte) != 0 || byte == '_' || byte == '.';
@@ -165,29 +143,6 @@ bool StandsFor(int directory, const std::string& name, int file) {
   struct stat held {};
   return fstatat(directory, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && fstat(file, &held) == 0 &&
          named.st_ino == held.st_ino && named.st_dev == held.st_dev;
-}
-
-std::vector<std::string> RemoveDead(const RegistryDirectory& directory) {
-  std::vector<std::string> removed;
-  RemoveLinks(directory);
-  auto instances = directory.OpenSub("instances");
-  if (!instances.ok()) return removed;
-  for (const std::string& name : ListDirectory(instances->get())) {
-    UniqueFd file(openat(instances->get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!file.valid() || IsWriteLocked(file.get()) || !StandsFor(instances->get(), name, file.get()))
-      continue;
-    if (unlinkat(instances->get(), name.c_str(), 0) != 0) continue;
-    removed.push_back(absl::StrCat(directory.path(), "/instances/", name));
-  }
-  RemoveSockets(directory);
-  RemoveUnclaimed(directory);
-  return removed;
-}
-
-void LogRemoved(const std::vector<std::string>& removed) {
-  for (const std::string& path : removed) {
-    Log(LogLevel::kInfo, absl::StrCat("removed the registration ", path, ": its server has gone"));
-  }
 }
 
 }  // namespace sidecall

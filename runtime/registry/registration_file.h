@@ -31,8 +31,10 @@ struct FoundRegistration {
 
 // Reads the file `name` of the open directory, of which `path` says where it is. NOT_FOUND where it has gone
 // meanwhile; DATA_LOSS where it holds no registration, or is not `owner`'s. Never waits, whatever lies there.
+// Of its services, the content has `service` alone, if that is among them; all where it is empty.
 absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::string& path,
-                                                   const std::string& name, uid_t owner);
+                                                   const std::string& name, uid_t owner,
+                                                   const std::string& service);
 
 // The names in an open directory, but those that begin with a dot.
 std::vector<std::string> ListDirectory(int directory);
@@ -40,17 +42,14 @@ std::vector<std::string> ListDirectory(int directory);
 // Whether somebody holds a write lock on the file.
 bool IsWriteLocked(int file);
 
+// The directory of who serves it, in the registry's.
+std::string ServicePath(const std::string& service);
+
 // What may be the name of a service, and so of a file: "hello.Greeter". INVALID_ARGUMENT.
 absl::Status CheckServiceName(std::string_view name);
 
 // Whether `name` of the open directory is the open file, and no other that took its place.
 bool StandsFor(int directory, const std::string& name, int file);
-
-// Removes the registrations of the directory that are dead, and what they left. REQUIRES: this user owns it,
-// and its lock is held. Returns the paths of the registrations' files, for LogRemoved.
-std::vector<std::string> RemoveDead(const RegistryDirectory& directory);
-// Not while a lock is held: the log is the user's.
-void LogRemoved(const std::vector<std::string>& removed);
 
 }  // namespace sidecall
 

@@ -3,7 +3,7 @@
 //   <directory>/lock                     taken while names are made or removed
 //               instances/<id>           one registration file a server
 //               services/<service>/<id>  the same file, by service
-//               exclusive/<service>      locked by who serves it
+//               claims                   a byte of it for each service, locked by who serves that
 //               sockets/<id>.<scheme>    where servers listen that were given no address
 //
 // Its format, and what holds of it when processes die, is docs/registry.md.

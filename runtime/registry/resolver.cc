@@ -43,9 +43,10 @@ bool IsMeant(const ServiceQuery& query, const sidecall_registry::Registration& c
 
 ServerInstance InstanceOf(const FoundRegistration& found, const sidecall_registry::Service& service) {
   const auto& content = found.content;
+  const auto& addresses = service.addresses().empty() ? content.addresses() : service.addresses();
   return {.id = content.id(),
           .instance = content.instance(),
-          .addresses = {service.addresses().begin(), service.addresses().end()},
+          .addresses = {addresses.begin(), addresses.end()},
           .owner = found.owner,
           .pid = content.pid(),
           .generation = content.generation(),
@@ -56,7 +57,7 @@ ServerInstance InstanceOf(const FoundRegistration& found, const sidecall_registr
 
 void LookAtFile(const ServiceQuery& query, const RegistryDirectory& directory, int folder,
                 const std::string& path, const std::string& name, Findings& findings) {
-  auto found = ReadRegistration(folder, path, name, directory.owner());
+  auto found = ReadRegistration(folder, path, name, directory.owner(), query.service);
   if (!found.ok()) {
     if (absl::IsNotFound(found.status())) return;  // It has just been withdrawn.
     findings.warnings.emplace_back(found.status().message());

@@ -15,6 +15,7 @@
  *  CHILD_KEEPS_FILE    a forked child keeps the registration's description
  *  CHILD_KEEPS_LOCK    a forked child keeps the description of the directory's lock
  *  NAME_BEFORE_CLAIM   a server is found before it has claimed its service
+ *  FILE_BEFORE_LINKS   who cleans up removes a file before the links of which only that tells
  */
 #define SERVERS 2
 #define CLEANER 3 /* the number of its process; servers have 1 and 2, who comes last 4 */
@@ -31,7 +32,7 @@ bool alive[SERVERS];       /* the process */
 bool serving[SERVERS];     /* registered, and not withdrawn */
 byte holder = 0;           /* of the directory's lock */
 bool holder_kept = false;  /* a child has the description of that */
-byte claim = 0;            /* who holds exclusive/<service> */
+byte claim = 0;            /* who holds the service's byte of claims */
 byte kills = 2;
 byte ended = 0;
 
@@ -47,12 +48,19 @@ byte ended = 0;
 #define LOCK_DIRECTORY(me) (holder == 0) -> holder = me
 #define UNLOCK_DIRECTORY(me) holder = (holder_kept -> holder : 0)
 
-/* What RemoveDead does. REQUIRES: the directory's lock. */
-#define REMOVE_DEAD(j) \
+/* What RemoveSomeDead does: the file of who is dead tells of its links, which go first. REQUIRES: the directory's lock. */
+#define REMOVE_LINK(j) \
   STEP(dead = linked[j] && IS_DEAD(j)); \
-  if :: dead -> STEP(assert(!serving[j]); linked[j] = false) :: else fi; \
+  if :: dead -> STEP(assert(!serving[j]); linked[j] = false) :: else fi
+#define REMOVE_FILE(j) STEP(assert(!serving[j]); named[j] = false; fresh[j] = false)
+#ifdef FILE_BEFORE_LINKS
+#define REMOVE_BOTH(j) REMOVE_FILE(j); REMOVE_LINK(j)
+#else
+#define REMOVE_BOTH(j) if :: named[j] -> REMOVE_LINK(j) :: else fi; REMOVE_FILE(j)
+#endif
+#define REMOVE_DEAD(j) \
   STEP(dead = (named[j] || fresh[j]) && IS_DEAD(j)); \
-  if :: dead -> STEP(assert(!serving[j]); named[j] = false; fresh[j] = false) :: else fi
+  if :: dead -> REMOVE_BOTH(j) :: else fi
 
 /* What the kernel does for who ends. */
 inline end(i, me) {

@@ -6,15 +6,18 @@
 #include <gtest/gtest.h>
 #include <sys/prctl.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "registry/directory_lock.h"
 #include "registry/registration_file.h"
+#include "registry/remove_dead.h"
 #include "tests/unit/test_registry.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -30,7 +33,20 @@ namespace {
 
 using testing::HasSubstr;
 
-class OwnRegistrationTest : public RegistryTest {};
+class OwnRegistrationTest : public RegistryTest {
+ protected:
+  // What `sidecall clean` does.
+  static std::vector<std::string> Clean() {
+    auto directory = OpenServersDirectory();
+    EXPECT_TRUE(directory.ok()) << directory.status();
+    auto lock = DirectoryLock::Take(*directory);
+    EXPECT_TRUE(lock.ok()) << lock.status();
+    return RemoveDead(*directory);
+  }
+  static size_t OpenDescriptors() {
+    return static_cast<size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+  }
+};
 
 TEST_F(OwnRegistrationTest, IsFoundUntilItIsWithdrawn) {
   auto own = Publish(Content("test.Service"));
@@ -74,13 +90,8 @@ TEST_F(OwnRegistrationTest, KilledServerIsCleanedUpOnce) {
   EXPECT_TRUE(gone.servers.empty());
   EXPECT_THAT(std::string(gone.why_none.message()),
               HasSubstr("its registration is stale (pid " + std::to_string(pid) + " is gone)"));
-  const uid_t own = geteuid();
-  auto directory = RegistryDirectory::Open(this->directory(), {&own, 1});
-  ASSERT_TRUE(directory.ok());
-  auto lock = DirectoryLock::Take(*directory);
-  ASSERT_TRUE(lock.ok()) << lock.status();
-  EXPECT_EQ(RemoveDead(*directory).size(), 1u);
-  EXPECT_EQ(RemoveDead(*directory).size(), 0u);
+  EXPECT_EQ(Clean().size(), 1u);
+  EXPECT_EQ(Clean().size(), 0u);
   EXPECT_EQ(CountFiles(), 0u);
 }
 
@@ -119,14 +130,53 @@ TEST_F(OwnRegistrationTest, KilledAtEachStep) {
   EXPECT_EQ(CountFiles(), 0u);
 }
 
+// No start looks at all that others have registered, and yet all that is dead goes.
+TEST_F(OwnRegistrationTest, StartsShareTheRemovalOfTheDead) {
+  ASSERT_TRUE(Publish(Content("test.Service")).ok()) << "makes the directories";
+  constexpr size_t kDead = 3 * kLookedAtByEachStart + 1;
+  for (size_t i = 0; i < kDead; i++) {
+    auto content = Content("test.Gone" + std::to_string(i % 10));
+    content.set_id("dead" + std::to_string(i));
+    const std::string file = directory() + "/instances/" + content.id();
+    const std::string folder = directory() + "/services/" + content.services(0).name();
+    std::ofstream(file) << content.SerializeAsString();
+    std::filesystem::create_directories(folder);
+    std::filesystem::create_hard_link(file, folder + "/" + content.id());
+  }
+  size_t left = 2 * kDead;
+  for (; left > 0; left -= std::min(left, 2 * kLookedAtByEachStart)) {
+    EXPECT_EQ(CountFiles(), left);
+    ASSERT_TRUE(Publish(Content("test.Service")).ok());
+  }
+  EXPECT_EQ(CountFiles(), 0u);
+  EXPECT_TRUE(std::filesystem::is_empty(directory() + "/services"));
+}
+
+// A server of many services takes no descriptor for each.
+TEST_F(OwnRegistrationTest, DescriptorsOfManyServices) {
+  auto small = Publish(Content("test.First"));  // The watch has its descriptor from now on.
+  const auto opens = [](const sidecall_registry::Registration& content) {
+    const size_t before = OpenDescriptors();
+    auto own = Publish(content);
+    EXPECT_TRUE(own.ok()) << own.status();
+    return OpenDescriptors() - before;
+  };
+  auto large = Content("test.Service");
+  for (int i = 0; i < 500; i++) large.add_services()->set_name("test.Service" + std::to_string(i));
+  EXPECT_EQ(opens(large), opens(Content("test.Service")));
+}
+
 // Names of the dead go, whichever of them somebody has removed before.
 TEST_F(OwnRegistrationTest, LinksWithoutAnInstanceAreCleanedUp) {
   RegisteringChild server([] { (void)Publish(Content("test.Service")).value().release(); });
   const std::string id = Find("test.Service").servers.at(0).id;
   server.Kill();
   std::filesystem::remove(directory() + "/instances/" + id);
-  EXPECT_EQ(CountFiles(), 2u) << "its link, and its claim on the service";
+  EXPECT_EQ(CountFiles(), 1u) << "its link";
+  EXPECT_EQ(CountOf("test.Service"), 0u);
   EXPECT_TRUE(Publish(Content("test.Other")).ok());
+  EXPECT_EQ(CountFiles(), 1u) << "no start looks at all services";
+  EXPECT_TRUE(Clean().empty()) << "it is no registration";
   EXPECT_EQ(CountFiles(), 0u);
 }
 
@@ -203,6 +253,18 @@ TEST_F(OwnRegistrationTest, RemovedUnderALiveServer) {
   EXPECT_TRUE(Await(is_back)) << "after all services were removed";
   std::filesystem::remove_all(directory(), ignored);
   EXPECT_TRUE(Await(is_back)) << "after the whole directory was removed";
+}
+
+// Else another could serve beside one that is to be alone.
+TEST_F(OwnRegistrationTest, ClaimsRemovedUnderALiveServer) {
+  auto exclusive = Content("test.Service");
+  exclusive.mutable_services(0)->set_exclusive(true);
+  auto first = Publish(exclusive);
+  ASSERT_TRUE(first.ok()) << first.status();
+  std::filesystem::remove(directory() + "/claims");
+  EXPECT_TRUE(Await([&] { return std::filesystem::exists(directory() + "/claims"); }));
+  EXPECT_EQ(Publish(exclusive).status().code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(CountOf("test.Service"), 1u);
 }
 
 TEST_F(OwnRegistrationTest, ReplacedUnderALiveServer) {
@@ -287,10 +349,8 @@ TEST_F(OwnRegistrationTest, OthersReadLocksChangeNothing) {
     RegisteringChild locker([this] {
       for (const auto& entry : std::filesystem::recursive_directory_iterator(directory())) {
         const int file = open(entry.path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-        if (file >= 0 && entry.path().parent_path().filename() != "exclusive" &&
-            entry.path().filename() != "lock") {
-          TryLock(file, F_RDLCK);
-        }
+        const std::string name = entry.path().filename();
+        if (file >= 0 && name != "claims" && name != "lock") TryLock(file, F_RDLCK);
       }
     });
     EXPECT_EQ(CountOf("test.Service"), 1u);

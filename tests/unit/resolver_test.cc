@@ -8,9 +8,11 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "core/named_engine.h"
@@ -86,6 +88,52 @@ TEST_F(ResolverTest, FilesThatAreNoRegistrations) {
   for (const char* name : {"garbage", "empty", "copy", "truncated", "huge", "link", "fifo", "directory"}) {
     EXPECT_THAT(WhyNone(), HasSubstr(Folder() + "/" + name + " is no registration"));
   }
+}
+
+// Of a server's services, the one that is asked for is read alone.
+TEST_F(ResolverTest, OneOfManyServices) {
+  auto content = Content("test.Service");
+  const std::vector<std::string> others = {"test", "test.Service2", "a.test.Service", "test.Servic"};
+  for (const std::string& name : others) *content.add_services() = Content(name).services(0);
+  content.set_instance("left");
+  (*content.mutable_labels())["zone"] = "a";
+  auto own = Publish(content);
+  ASSERT_TRUE(own.ok()) << own.status();
+  for (const auto& service : content.services()) {
+    const Resolution found = Find(service.name());
+    ASSERT_EQ(found.servers.size(), 1u) << service.name() << ": " << found.why_none;
+    EXPECT_EQ(found.servers[0].addresses, std::vector<std::string>{"unix:/nowhere/" + service.name()});
+    EXPECT_EQ(found.servers[0].instance, "left");
+    EXPECT_EQ(found.servers[0].pid, getpid());
+    EXPECT_EQ(found.servers[0].labels.at("zone"), "a");
+  }
+  std::filesystem::create_directories(directory() + "/services/test.Absent");
+  std::filesystem::create_hard_link(directory() + "/instances/" + (*own)->id(),
+                                    directory() + "/services/test.Absent/" + (*own)->id());
+  EXPECT_THAT(std::string(Find("test.Absent").why_none.message()),
+              HasSubstr("is registered for other services"));
+}
+
+// They are written once.
+TEST_F(ResolverTest, ServicesWithTheSameAddresses) {
+  const std::vector<std::string> first = {"unix:/nowhere/first", "unix:/nowhere/second"};
+  const std::vector<std::string> second = {first[1], first[0]};
+  sidecall_registry::Registration content;
+  for (const auto& addresses : {first, second, first}) {
+    auto& service = *content.add_services();
+    service.set_name("test.Service" + std::to_string(content.services_size()));
+    service.mutable_addresses()->Add(addresses.begin(), addresses.end());
+  }
+  auto own = Publish(content);
+  ASSERT_TRUE(own.ok()) << own.status();
+  EXPECT_EQ(Find("test.Service1").servers.at(0).addresses, first);
+  EXPECT_EQ(Find("test.Service2").servers.at(0).addresses, second);
+  EXPECT_EQ(Find("test.Service3").servers.at(0).addresses, first);
+  std::ifstream file(directory() + "/instances/" + (*own)->id(), std::ios::binary);
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  size_t written = 0;
+  for (size_t at = 0; (at = bytes.find(first[0], at)) != std::string::npos; at++) written++;
+  EXPECT_EQ(written, 2u) << "for the first and the last, and for the one with another order";
 }
 
 TEST_F(ResolverTest, AForeignersFile) {
