@@ -94,7 +94,7 @@ sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, c
 
 }  // namespace
 
-absl::Status OwnSockets::Open() const {
+absl::Status SocketsPlace::OpenToOthers() const {
   const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder.valid()) return ErrnoStatus(errno, "open " + directory);
   for (const std::string& name : ListDirectory(folder.get())) {
@@ -125,9 +125,9 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
   auto reserved = OwnRegistration::Reserve(*std::move(directory));
   if (!reserved.ok()) return reserved.status();
   Publication result;
-  result.own_sockets_ = {.directory = (*reserved)->directory_path() + "/sockets",
-                         .id = (*reserved)->id(),
-                         .for_others = for_others};
+  result.sockets_place_ = {.directory = (*reserved)->directory_path() + "/sockets",
+                           .id = (*reserved)->id(),
+                           .for_others = for_others};
   result.registration_ = *std::move(reserved);
   auto& content = result.content_;
   content.set_instance(options.instance);
@@ -162,7 +162,7 @@ absl::Status Publication::AddService(const Service& service, const PublishOption
   for (const std::string& scheme : *transports) {
     auto transport = TransportOfScheme(scheme);
     if (!transport.ok()) return transport.status();
-    const std::string address = (*transport)->AddressIn(own_sockets_.directory, own_sockets_.id);
+    const std::string address = (*transport)->AddressIn(sockets_place_.directory, sockets_place_.id);
     if (address.empty()) {
       return absl::InvalidArgumentError(absl::StrCat(std::string(service.name()), " is to be served over ",
                                                      scheme,

@@ -16,15 +16,14 @@
 
 namespace sidecall {
 
-// The sockets of a server that listens at places of its own choice.
-struct OwnSockets {
+// Where the sockets are of a server that listens at places of its own choice.
+struct SocketsPlace {
   std::string directory;
   std::string id;           // what their names begin with, before a dot
   bool for_others = false;  // who may come into the directory: there is something to open
-  bool open = false;
 
   // Lets everybody connect.
-  absl::Status Open() const;
+  absl::Status OpenToOthers() const;
 };
 
 class Publication {
@@ -39,11 +38,11 @@ class Publication {
   // Where the server is to listen, if it is given no addresses.
   const std::vector<std::string>& own_addresses() const { return own_addresses_; }
 
-  const OwnSockets& own_sockets() const { return own_sockets_; }
+  const SocketsPlace& sockets_place() const { return sockets_place_; }
 
-  // Clients find it from now on.
-  absl::StatusOr<std::unique_ptr<OwnRegistration>> Register() && {
-    absl::Status published = registration_->Publish(std::move(content_));
+  // Clients find it from now on. `listen_anew` is called for a place of the server's own that was taken away.
+  absl::StatusOr<std::unique_ptr<OwnRegistration>> Register(OwnSockets::ListenAnew listen_anew) && {
+    absl::Status published = registration_->Publish(std::move(content_), std::move(listen_anew));
     if (!published.ok()) return published;
     return std::move(registration_);
   }
@@ -55,7 +54,7 @@ class Publication {
   std::unique_ptr<OwnRegistration> registration_;  // reserved
   sidecall_registry::Registration content_;
   std::vector<std::string> own_addresses_;
-  OwnSockets own_sockets_;
+  SocketsPlace sockets_place_;
 };
 
 }  // namespace sidecall

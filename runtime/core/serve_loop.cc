@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "core/process_counters.h"
 #include "transport/clock.h"
 #include "transport/logging.h"
 
@@ -24,13 +23,6 @@ constexpr uint32_t kRoundsForWaiters = 4;
 // The first session's id. Listeners have the event-loop tokens from 1 up: far fewer than the sessions' begin
 // at.
 constexpr uint64_t kFirstSession = 1024;
-
-void NoteRefused(const absl::Status& why) {
-  process_counters.Of(CallSide::kServer).failed.fetch_add(1, std::memory_order_relaxed);
-  if (LogEnabled(LogLevel::kWarning)) {
-    LogOfPeer(LogLevel::kWarning, absl::StrCat("a connection was refused: ", why.ToString()));
-  }
-}
 
 class OfferAfterParse final : public FrameServerCall::BeforeHandler {
  public:
@@ -57,17 +49,14 @@ ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
     : dispatcher_(dispatcher),
       options_(options),
       events_(std::move(events)),
+      acceptor_(*events_,
+                [this](std::unique_ptr<Connection> connection) { AddSession(std::move(connection)); }),
       last_session_id_(kFirstSession),
       spin_(options.polling),
       pool_(*this, options.max_handler_threads) {}
 
 ServeLoop::~ServeLoop() {
   Stop();
-}
-
-absl::Status ServeLoop::AddListener(std::unique_ptr<Listener> listener) {
-  listeners_.push_back(std::move(listener));
-  return events_->Add(listeners_.back()->descriptor(), POLLIN, listeners_.size());
 }
 
 // -- The reader
@@ -330,8 +319,8 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
   for (const uint64_t token : ready_) {
-    if (token <= listeners_.size()) {
-      Accept(token - 1);
+    if (acceptor_.IsToken(token)) {
+      acceptor_.Accept(token);
       continue;
     }
     auto found = sessions_.find(ConnectionWatch::IdOf(token));
@@ -341,7 +330,7 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
   }
   for (const uint64_t token : ready_) {
     auto found = sessions_.find(ConnectionWatch::IdOf(token));
-    if (token <= listeners_.size() || found == sessions_.end() || found->second.ready == 0) continue;
+    if (acceptor_.IsToken(token) || found == sessions_.end() || found->second.ready == 0) continue;
     found->second.session->connection().Disarm(std::exchange(found->second.ready, 0));
   }
 }
@@ -365,14 +354,14 @@ bool ServeLoop::Sleep(int64_t deadline_nanos) {
 }
 
 int64_t ServeLoop::NextTimer() const {
-  if (accept_paused_) return MonotonicNanos() + kAcceptPauseNanos;
+  if (acceptor_.paused()) return MonotonicNanos() + kAcceptPauseNanos;
   if (silent_.empty()) return kInfiniteFutureNanos;
   auto found = sessions_.find(silent_.front());
   return found == sessions_.end() ? MonotonicNanos() : found->second.hello_deadline_nanos;
 }
 
 void ServeLoop::RunTimers() {
-  if (accept_paused_) ResumeAccepting();
+  if (acceptor_.paused()) acceptor_.Resume();
   ExpireSilent();
 }
 
@@ -398,28 +387,6 @@ bool ServeLoop::ArmHot() {
 
 // -- Connections
 // ---------------------------------------------------------------------------------------------
-
-void ServeLoop::Accept(size_t listener_index) {
-  while (listeners_[listener_index] != nullptr) {
-    auto connection = listeners_[listener_index]->Accept();
-    if (connection.ok() && *connection == nullptr) return;
-    if (connection.ok()) {
-      try {
-        AddSession(*std::move(connection));
-      } catch (const std::bad_alloc&) {
-        NoteRefused(absl::ResourceExhaustedError("no memory"));
-      }
-      continue;
-    }
-    // A peer that has left again, as one does that only looks whether somebody listens, is no news.
-    if (absl::IsUnavailable(connection.status())) continue;
-    NoteRefused(connection.status());
-    if (absl::IsResourceExhausted(connection.status())) {
-      accept_paused_ = true;
-      return;
-    }
-  }
-}
 
 void ServeLoop::AddSession(std::unique_ptr<Connection> connection) {
   const uint64_t id = ++last_session_id_;
@@ -465,12 +432,7 @@ void ServeLoop::ReapIfEnded(Entry& entry) {
   entry.hot = true;  // Never again in hot_: it has nothing to read.
   if (entry.session->HasOpenCalls()) return;
   sessions_.erase(id);
-  if (accept_paused_) ResumeAccepting();
-}
-
-void ServeLoop::ResumeAccepting() {
-  accept_paused_ = false;
-  for (size_t i = 0; i < listeners_.size(); i++) Accept(i);
+  if (acceptor_.paused()) acceptor_.Resume();
 }
 
 // -- Requests of other threads
@@ -490,11 +452,12 @@ void ServeLoop::TakeRequests() {
   bool drain = false;
   {
     std::lock_guard lock(mutex_);
-    if (attention_.empty() && !drain_wanted_ && !cancel_wanted_) return;
+    if (attention_.empty() && replacements_.empty() && !drain_wanted_ && !cancel_wanted_) return;
     drain = drain_wanted_;
     cancel = cancel_wanted_;
   }
   TakeAttention();
+  TakeReplacements();
   if (cancel) {
     for (auto& [id, entry] : sessions_) entry.session->CancelCalls();
     std::lock_guard lock(mutex_);
@@ -522,12 +485,31 @@ void ServeLoop::TakeAttention() {
   }
 }
 
+void ServeLoop::ReplaceListener(size_t index, std::unique_ptr<Listener> listener) {
+  {
+    std::lock_guard lock(mutex_);
+    replacements_.emplace_back(index, std::move(listener));
+  }
+  look_at_events_.store(true, std::memory_order_release);
+  events_->Wake();
+}
+
+void ServeLoop::TakeReplacements() {
+  std::vector<std::pair<size_t, std::unique_ptr<Listener>>> replacements;
+  {
+    std::lock_guard lock(mutex_);
+    replacements.swap(replacements_);
+  }
+  if (draining_) return;  // They end unused.
+  for (auto& [index, listener] : replacements) {
+    absl::Status replaced = acceptor_.Replace(index, std::move(listener));
+    if (!replaced.ok()) NoteRefused(replaced);
+  }
+}
+
 void ServeLoop::ApplyDrain() {
   if (!std::exchange(draining_, true)) {
-    for (auto& listener : listeners_) {
-      events_->Remove(listener->descriptor(), static_cast<uint64_t>(&listener - listeners_.data()) + 1);
-      listener.reset();
-    }
+    acceptor_.Close();
     for (auto& [id, entry] : sessions_) {
       entry.session->GoAway();
       if (!entry.session->has_pending() || entry.hot) continue;

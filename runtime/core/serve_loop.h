@@ -13,8 +13,10 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "core/acceptor.h"
 #include "core/adaptive_spin.h"
 #include "core/connection_watch.h"
 #include "core/dispatcher.h"
@@ -33,10 +35,13 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   ~ServeLoop();
 
   // Before Start.
-  absl::Status AddListener(std::unique_ptr<Listener> listener);
+  absl::Status AddListener(std::unique_ptr<Listener> listener) { return acceptor_.Add(std::move(listener)); }
   void Start() { pool_.Start(); }
 
   // -- Any thread's -----------------------------------------------------------------------------------------
+  // Listens with it in the place of the one that was added as number `index`, from 0 on, which has lost its
+  // address.
+  void ReplaceListener(size_t index, std::unique_ptr<Listener> listener);
   // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none
   // was.
   bool Drain(int64_t deadline_nanos);
@@ -95,9 +100,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   void MakeHot(Entry& entry);
   void TakeRequests();
   void TakeAttention();
+  void TakeReplacements();
   void ApplyDrain();
-  void Accept(size_t listener_index);
-  void ResumeAccepting();
   void AddSession(std::unique_ptr<Connection> connection);
   void ReapIfEnded(Entry& entry);
   void ExpireSilent();
@@ -107,9 +111,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   const std::unique_ptr<EventLoop> events_;
 
   // The reader's.
-  std::vector<std::unique_ptr<Listener>> listeners_;
-  bool accept_paused_ =
-      false;  // descriptors or memory ran out; tried again when a connection ended, or a while later
+  Acceptor acceptor_;
   std::unordered_map<uint64_t, Entry> sessions_;
   std::vector<Entry*> hot_;
   std::deque<uint64_t> silent_;             // not greeted yet, in order of their deadlines
@@ -132,6 +134,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   std::mutex mutex_;
   std::condition_variable drained_cv_;
   std::vector<uint64_t> attention_;
+  std::vector<std::pair<size_t, std::unique_ptr<Listener>>> replacements_;
   bool drain_wanted_ = false;
   bool cancel_wanted_ = false;
   bool drained_ = false;

@@ -1,6 +1,9 @@
 #include "core/server_core.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 #include <utility>
 
@@ -10,6 +13,7 @@
 #include "core/reload_on_hangup.h"
 #include "transport/all_transports.h"
 #include "transport/clock.h"
+#include "transport/errno_status.h"
 #include "transport/logging.h"
 
 namespace sidecall {
@@ -31,6 +35,11 @@ absl::Status CheckOptions(const ServerOptions& options) {
 
 int64_t DeadlineAfter(absl::Duration grace) {
   return NanosFromNow(absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration())));
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> MakeListener(const Address& address) {
+  auto transport = FindTransport(address);
+  return transport.ok() ? (*transport)->Listen(address) : transport.status();
 }
 
 }  // namespace
@@ -55,7 +64,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const ServerPlan& 
                                          plan.publish.value_or(PublishOptions()), **config);
     if (!prepared.ok()) return prepared.status();
     publication = *std::move(prepared);
-    core->own_sockets_ = publication->own_sockets();
+    core->sockets_place_ = publication->sockets_place();
   }
   for (const std::string& address : plan.addresses.empty() ? publication->own_addresses() : plan.addresses) {
     absl::Status listens = core->Listen(address);
@@ -72,7 +81,10 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Start(const ServerPlan& 
   }
   // Not before it answers.
   if (publication.has_value()) {
-    auto registration = std::move(*publication).Register();
+    auto registration =
+        std::move(*publication).Register([core = core.get()](const std::string& socket, mode_t mode) {
+          return core->ListenAnew(socket, mode);
+        });
     if (!registration.ok()) return registration.status();
     core->registration_ = *std::move(registration);
   }
@@ -104,12 +116,12 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
 
 // The guards come first: nobody is to come in between.
 absl::Status ServerCore::GuardAsSaid(const Config& config) {
-  const bool opens = own_sockets_.for_others && access_.Any(config);
-  access_.Apply(config, opens || own_sockets_.open);
-  if (!opens || own_sockets_.open) return absl::OkStatus();
-  absl::Status opened = own_sockets_.Open();
-  own_sockets_.open = opened.ok();
-  return opened;
+  const bool open = open_to_others_.load(std::memory_order_acquire);
+  const bool opens = !open && sockets_place_.for_others && access_.Any(config);
+  access_.Apply(config, open || opens);
+  if (!opens) return absl::OkStatus();
+  open_to_others_.store(true, std::memory_order_release);
+  return sockets_place_.OpenToOthers();
 }
 
 absl::Status ServerCore::OnConfigChange(const Config& config) {
@@ -120,13 +132,27 @@ absl::Status ServerCore::OnConfigChange(const Config& config) {
 absl::Status ServerCore::Listen(const std::string& text) {
   auto address = Address::Parse(text);
   if (!address.ok()) return address.status();
-  auto transport = FindTransport(*address);
-  if (!transport.ok()) return transport.status();
-  auto listener = (*transport)->Listen(*address);
+  auto listener = MakeListener(*address);
   if (!listener.ok()) return listener.status();
   absl::Status added = loop_->AddListener(*std::move(listener));
   if (added.ok()) addresses_.push_back(address->ForClients());
   return added;
+}
+
+absl::Status ServerCore::ListenAnew(const std::string& socket, mode_t mode) {
+  const auto found = std::find_if(addresses_.begin(), addresses_.end(),
+                                  [&](const std::string& text) { return text.ends_with("/" + socket); });
+  if (found == addresses_.end()) return absl::NotFoundError("the server does not listen at " + socket);
+  auto address = Address::Parse(*found);
+  if (!address.ok()) return address.status();
+  auto listener = MakeListener(*address);
+  if (!listener.ok()) return listener.status();
+  // Whom it is for was said when the server started, by its umask then, or is said by its rules.
+  const std::string path = absl::StrCat(sockets_place_.directory, "/", socket);
+  if (chmod(path.c_str(), open_to_others_.load(std::memory_order_acquire) ? 0666 : mode) != 0)
+    return ErrnoStatus(errno, "chmod " + path);
+  loop_->ReplaceListener(static_cast<size_t>(found - addresses_.begin()), *std::move(listener));
+  return absl::OkStatus();
 }
 
 ServerCore::~ServerCore() {

@@ -61,6 +61,8 @@ class ServerCore {
   // Opens what is registered to others, where any rule may let them in.
   absl::Status GuardAsSaid(const Config& config);
   absl::Status OnConfigChange(const Config& config);
+  // At the address whose file in the registry's directory is `socket`.
+  absl::Status ListenAnew(const std::string& socket, mode_t mode);
   void ShutdownAndWait(int64_t deadline_nanos);
 
   std::vector<std::string> addresses_;  // that it listens at
@@ -71,7 +73,8 @@ class ServerCore {
   AccessRules access_;
   std::unique_ptr<ServeLoop> loop_;
   std::unique_ptr<OwnRegistration> registration_;  // null where it is not registered
-  OwnSockets own_sockets_;                         // of the listeners, where they are the server's choice
+  SocketsPlace sockets_place_;                     // of the listeners, where they are the server's choice
+  std::atomic<bool> open_to_others_{false};        // those
 
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -112,7 +113,8 @@ absl::StatusOr<std::unique_ptr<OwnRegistration>> OwnRegistration::Reserve(Regist
   return own;
 }
 
-absl::Status OwnRegistration::Publish(sidecall_registry::Registration content) {
+absl::Status OwnRegistration::Publish(sidecall_registry::Registration content,
+                                      OwnSockets::ListenAnew listen_anew) {
   WriteAddressesOnce(content);
   absl::Status valid = CheckContent(content);
   if (!valid.ok()) return valid;
@@ -122,8 +124,12 @@ absl::Status OwnRegistration::Publish(sidecall_registry::Registration content) {
   content_.set_pid(getpid());
   content_.set_start_time(absl::ToUnixNanos(absl::Now()));
   content_.set_generation(BootNanos());
+  sockets_ = OwnSockets(directory_, id_, std::move(listen_anew));
   auto held = DirectoryLock::Take(directory_);
-  return held.ok() ? Enter() : held.status();
+  if (!held.ok()) return held.status();
+  absl::Status entered = Enter();
+  if (entered.ok()) Watch();
+  return entered;
 }
 
 OwnRegistration::~OwnRegistration() {
@@ -147,13 +153,16 @@ absl::Status OwnRegistration::Enter() {
   absl::Status status = ClaimServices();
   if (status.ok()) status = NameFile();
   if (status.ok()) status = LinkServices();
-  if (!status.ok()) {
-    RemoveNames();
-    return status;
-  }
-  // The file is told of each of its names that goes.
-  RegistryWatch::Get().Watch(*this, {absl::StrCat(path_, "/instances/", id_), path_ + "/claims"});
-  return absl::OkStatus();
+  if (!status.ok()) RemoveNames();
+  return status;
+}
+
+void OwnRegistration::Watch() {
+  std::vector<std::string> paths = sockets_.Paths();
+  // A file is told of each of its names that goes.
+  paths.push_back(absl::StrCat(path_, "/instances/", id_));
+  paths.push_back(path_ + "/claims");
+  RegistryWatch::Get().Watch(*this, paths);
 }
 
 // Whoever serves a service has a lock on its byte of the file, which others may share or not. One file, since
@@ -263,20 +272,26 @@ absl::Status OwnRegistration::EnterAnew() {
 }
 
 bool OwnRegistration::OnRegistryChange() {
-  absl::Status entered;
+  absl::Status made;
+  bool names_were_there = false;
   {
     const std::lock_guard lock(mutex_);
-    if (withdrawn_ || NamesAreThere()) return false;
-    entered = EnterAnew();
+    if (withdrawn_) return false;
+    names_were_there = NamesAreThere();
+    if (names_were_there && sockets_.AreThere()) return false;
+    if (!names_were_there) made = EnterAnew();
+    if (made.ok()) made = sockets_.MakeAnew(directory_);
+    Watch();
   }
-  const std::string name = absl::StrCat("the registration ", path_, "/instances/", id_,
-                                        " was removed or replaced by somebody else, and ");
-  if (entered.ok()) {
+  const std::string name =
+      absl::StrCat(names_were_there ? "a socket of the registration " : "the registration ", path_,
+                   "/instances/", id_, " was removed or replaced by somebody else, and ");
+  if (made.ok()) {
     Log(LogLevel::kWarning, name + "is made anew");
   } else {
-    LogOfPeer(LogLevel::kError, absl::StrCat(name, "cannot be made anew: ", std::string(entered.message())));
+    LogOfPeer(LogLevel::kError, absl::StrCat(name, "cannot be made anew: ", std::string(made.message())));
   }
-  return !entered.ok();
+  return !made.ok();
 }
 
 }  // namespace sidecall

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "registry/child_closed_file.h"
+#include "registry/own_sockets.h"
 #include "registry/registry_directory.h"
 #include "registry/registry_watch.h"
 #include "sidecall/registration.pb.h"
@@ -34,7 +35,9 @@ class OwnRegistration final : private RegistryWatch::Watcher {
 
   // Registers `content`, in which what is not the caller's to say (id, pid, time, generation) is filled in.
   // Once. ALREADY_EXISTS where a service of it, or this one, is exclusive, and another server lives.
-  absl::Status Publish(sidecall_registry::Registration content);
+  // `listen_anew` is called for each of its sockets in the directory that somebody removes, on the watch's
+  // thread. It may not call this.
+  absl::Status Publish(sidecall_registry::Registration content, OwnSockets::ListenAnew listen_anew = nullptr);
 
   // Clients find it no more. Idempotent; any thread.
   void Withdraw();
@@ -51,6 +54,7 @@ class OwnRegistration final : private RegistryWatch::Watcher {
   absl::Status LinkServices() const;
   void RemoveNames() const;
   bool NamesAreThere() const;
+  void Watch();
   bool OnRegistryChange() override;
 
   const std::string id_;
@@ -59,6 +63,7 @@ class OwnRegistration final : private RegistryWatch::Watcher {
   std::mutex mutex_;  // all below
   RegistryDirectory directory_;
   sidecall_registry::Registration content_;
+  OwnSockets sockets_;
   bool withdrawn_ = false;
   std::unique_ptr<ChildClosedFile> file_;    // write-locked
   std::unique_ptr<ChildClosedFile> claims_;  // a byte of it locked for each service

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string>
 
@@ -23,6 +24,22 @@ class NamedTest : public testing::Test {
   }
 
   const std::string& directory() const { return directory_.path(); }
+
+  // Of the one server.
+  std::string ShmSocket() const {
+    for (const auto& entry : std::filesystem::directory_iterator(directory() + "/sockets")) {
+      if (entry.path().extension() == ".shm") return entry.path();
+    }
+    ADD_FAILURE() << "no server listens over shm";
+    return directory() + "/nothing";
+  }
+  // But empty directories, and the files of locks.
+  void ExpectNothingLeft() const {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory())) {
+      const std::string name = entry.path().filename();
+      EXPECT_TRUE(entry.is_directory() || name == "lock" || name == "claims") << entry.path();
+    }
+  }
 
   static std::unique_ptr<ServerUnderTest> StartServer() {
     auto server = ServerUnderTest::Start(Place::kOtherProcess, {}, {});

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -222,9 +224,10 @@ TEST_F(NamedTest, NoTransportInCommon) {
 
 TEST_F(NamedTest, TheNextTransportIsTriedAndSaidSo) {
   auto server = StartServer();
-  for (const auto& entry : std::filesystem::directory_iterator(directory() + "/sockets")) {
-    if (entry.path().extension() == ".shm") std::filesystem::remove(entry.path());
-  }
+  // Something else is in its place, where the server cannot listen anew.
+  const std::string file = directory() + "/no_socket";
+  std::ofstream(file).flush();
+  std::filesystem::rename(file, ShmSocket());
   const std::string connection = Connection();
   EXPECT_TRUE(IsOver(connection, "unix")) << connection;
   EXPECT_NE(connection.find(", since shm:"), std::string::npos) << connection;
@@ -389,12 +392,37 @@ TEST_F(NamedTest, BalancerOfTheUsers) {
   for (int call = 0; call < 5; call++) EXPECT_EQ(WhoServes(stub).value_or(0), first->pid());
 }
 
+// Row 56: calls go on, and new clients find the server again.
+TEST_F(NamedTest, FilesRemovedUnderALiveServer) {
+  auto server = StartServer();
+  const std::string socket = ShmSocket();
+  const TestService::Stub old(sidecall::CreateChannel("shm:" + socket));
+  EXPECT_TRUE(Echoes(old, 1));
+  for (const std::string& removed :
+       {socket, directory() + "/sockets", directory() + "/instances", directory(), socket}) {
+    // It may come back while it is being removed.
+    std::error_code ignored;
+    std::filesystem::remove_all(removed, ignored);
+    EXPECT_TRUE(Echoes(old, 2)) << "of a connection that was there, after " << removed << " was removed";
+    const absl::Time patience = absl::Now() + absl::FromChrono(kPatience);
+    std::string connection;
+    while (!IsOver(connection, "shm") && absl::Now() < patience) {
+      const auto channel = sidecall::CreateChannel(kTarget);
+      PatientContext context;
+      EchoMessage reply;
+      if (!TestService::Stub(channel).Echo(&context, EchoMessage(), &reply).ok()) continue;
+      // None where its names were away just then.
+      for (const std::string& line : channel->Connections()) connection = line;
+    }
+    EXPECT_TRUE(IsOver(connection, "shm")) << "'" << connection << "', after " << removed << " was removed";
+  }
+  server.reset();  // Its end is a clean one.
+  ExpectNothingLeft();
+}
+
 TEST_F(NamedTest, NothingIsLeftBehind) {
   StartServer().reset();  // Its end is a clean one.
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory())) {
-    const std::string name = entry.path().filename();
-    EXPECT_TRUE(entry.is_directory() || name == "lock" || name == "claims") << entry.path();
-  }
+  ExpectNothingLeft();
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "registry/registration_file.h"
 #include "registry/remove_dead.h"
 #include "tests/unit/test_registry.h"
+#include "transport/unix_socket.h"
 
 #if defined(__SANITIZE_THREAD__)
 // Children of these tests have threads, and begin them after the fork.
@@ -265,6 +267,41 @@ TEST_F(OwnRegistrationTest, ClaimsRemovedUnderALiveServer) {
   EXPECT_TRUE(Await([&] { return std::filesystem::exists(directory() + "/claims"); }));
   EXPECT_EQ(Publish(exclusive).status().code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(CountOf("test.Service"), 1u);
+}
+
+TEST_F(OwnRegistrationTest, SocketRemovedUnderALiveServer) {
+  auto directory = OpenServersDirectory();
+  ASSERT_TRUE(directory.ok() && directory->OpenOrMakeSub("sockets").ok());
+  auto own = OwnRegistration::Reserve(*std::move(directory));
+  ASSERT_TRUE(own.ok()) << own.status();
+  const std::string name = (*own)->id() + ".test";
+  const std::string path = this->directory() + "/sockets/" + name;
+  std::vector<std::unique_ptr<UnixSocketListener>> listeners;
+  const auto listen = [&]() -> absl::Status {
+    auto address = UnixSocketAddress::FromPath(path);
+    if (!address.ok()) return address.status();
+    auto listener = UnixSocketListener::Listen(*address);
+    if (listener.ok()) listeners.push_back(*std::move(listener));
+    return listener.status();
+  };
+  ASSERT_TRUE(listen().ok());
+  ASSERT_EQ(chmod(path.c_str(), 0604), 0);
+  int attempts = 0;
+  ASSERT_TRUE((*own)
+                  ->Publish(Content("test.Service"),
+                            [&](const std::string& socket) {
+                              EXPECT_EQ(socket, name);
+                              return ++attempts == 1 ? absl::ResourceExhaustedError("no descriptors")
+                                                     : listen();
+                            })
+                  .ok());
+  std::filesystem::remove(path);
+  struct stat found {};
+  EXPECT_TRUE(Await([&] { return stat(path.c_str(), &found) == 0 && (found.st_mode & 0777) == 0604; }))
+      << "tried again, and for whom it was before";
+  own->reset();  // Nothing is called any more.
+  EXPECT_GE(attempts, 2);
+  EXPECT_GE(listeners.size(), 2u);
 }
 
 TEST_F(OwnRegistrationTest, ReplacedUnderALiveServer) {
