@@ -15,7 +15,7 @@ absl::Status Clean() {
   auto lock = DirectoryLock::Take(*directory);
   if (!lock.ok()) return lock.status();
   const std::vector<std::string> removed = RemoveDead(*directory);
-  std::printf("%s: %zu of dead servers removed\n", directory->path().c_str(), removed.size());
+  std::printf("%s: %zu registrations of dead servers removed\n", directory->path().c_str(), removed.size());
   return absl::OkStatus();
 }
 

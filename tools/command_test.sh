@@ -54,7 +54,7 @@ exec 3<"$scratch/output"
 read -r -t 60 <&3 || fail "no line from hello_server within 60 s"
 expects 0 '^hello.Greeter +1$' "$sidecall" list
 expects 0 "^$server +$(id -u) .* shm:$SIDECALL_DIR/sockets/[0-9a-f]+\.shm unix:" "$sidecall" list --no-legend hello.Greeter
-expects 0 ': 0 of dead' "$sidecall" clean
+expects 0 ': 0 registrations of dead' "$sidecall" clean
 [ "$("$sidecall" list --no-legend | wc -l)" -eq 1 ] || fail "more is registered than was: $("$sidecall" list)"
 
 # describe
@@ -64,7 +64,7 @@ service='service Greeter {
 described=$("$sidecall" describe hello.Greeter) || fail "describe ended with $?"
 [ "$(grep -v '^//' <<<"$described")" = "$service" ] || fail "describe said: $described"
 expects 0 "^// Served by pid $server of uid $(id -u), at shm:$SIDECALL_DIR/sockets/" "$sidecall" describe hello.Greeter
-expects 0 '^//   shm:.*, the first of 2 that both ends can speak$' "$sidecall" describe hello.Greeter
+expects 0 '^//   shm:.*, the first of 2 that both ends can speak, in the order of the server$' "$sidecall" describe hello.Greeter
 expects 0 '^//   unix:' env SIDECALL_TRANSPORTS=unix "$sidecall" describe hello.Greeter
 prints "$described" "$sidecall" describe
 prints '// hello.Greeter.SayHello, of hello.proto
@@ -107,7 +107,7 @@ expects 78 "its registration is stale \(pid $server is gone\)\. Start it, or run
 expects 78 "its registration is stale \(pid $server is gone\)\. Start it, or run: sidecall clean" "$sidecall" call "$method"
 expects 78 "its registration is stale \(pid $server is gone\)\. Start it" "$sidecall" describe hello.Greeter
 server=
-expects 0 ': 1 of dead' "$sidecall" clean
+expects 0 ': 1 registrations of dead' "$sidecall" clean
 expects 78 'none is registered' "$sidecall" list hello.Greeter
 [ -z "$(ls "$SIDECALL_DIR/sockets" "$SIDECALL_DIR/instances" "$SIDECALL_DIR/services" | grep -v : | grep .)" ] ||
   fail "left behind: $(find "$SIDECALL_DIR")"

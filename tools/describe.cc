@@ -28,8 +28,8 @@ using google::protobuf::ServiceDescriptor;
 constexpr absl::Duration kPatience = absl::Seconds(5);
 
 // One server, reached as its clients would reach it.
-struct Asked {
-  Asked(const std::string& service, ServerInstance instance)
+struct AskedServer {
+  AskedServer(const std::string& service, ServerInstance instance)
       : server(std::move(instance)),
         channel(CreateChannel(absl::StrCat("sidecall:", service, "@", server.id))),
         types(channel, absl::Now() + kPatience) {}
@@ -73,7 +73,7 @@ void Print(const std::string& text) {
 }
 
 // Comment lines: where the server listens, and which way this client takes to it, and why.
-void PrintServer(Asked& asked, uint64_t schema_hash) {
+void PrintServer(AskedServer& asked, uint64_t schema_hash) {
   const ServerInstance& server = asked.server;
   (void)asked.types.ListServices();
   std::string text =
@@ -95,7 +95,7 @@ std::string MethodsOf(const ServiceDescriptor& service) {
 }
 
 // Why a server of `service` has no source of `symbol`, which is that or below it.
-absl::Status WhyUnknown(Asked& asked, const std::string& service, const std::string& symbol) {
+absl::Status WhyUnknown(AskedServer& asked, const std::string& service, const std::string& symbol) {
   const ServiceDescriptor* known = nullptr;
   if (asked.types.status().ok()) known = asked.types.pool().FindServiceByName(service);
   if (!asked.types.status().ok()) return asked.types.status();
@@ -114,14 +114,14 @@ absl::Status DescribeOfService(const std::string& service, const std::string& sy
                                const std::vector<DirectoryToSearch>& directories) {
   Resolution resolution = LiveServers(service, directories);
   if (resolution.servers.empty()) return resolution.why_none;
-  std::vector<std::unique_ptr<Asked>> asked;  // in their turn: each has its own time to answer
-  const auto ask_next = [&]() -> Asked& {
-    asked.push_back(std::make_unique<Asked>(service, std::move(resolution.servers[asked.size()])));
+  std::vector<std::unique_ptr<AskedServer>> asked;  // in their turn: each has its own time to answer
+  const auto ask_next = [&]() -> AskedServer& {
+    asked.push_back(std::make_unique<AskedServer>(service, std::move(resolution.servers[asked.size()])));
     return *asked.back();
   };
   absl::Status last;
   while (asked.size() < resolution.servers.size()) {
-    Asked& next = ask_next();
+    AskedServer& next = ask_next();
     const std::string source = SourceIn(next.types.pool(), symbol);
     if (source.empty()) {
       last = WhyUnknown(next, service, symbol);
@@ -146,7 +146,7 @@ absl::Status DescribeOfAny(const std::string& symbol, const std::vector<std::str
   for (const std::string& service : services) {
     for (ServerInstance& server : LiveServers(service, directories).servers) {
       if (!ids.insert(server.id).second) continue;
-      Asked asked(service, std::move(server));
+      AskedServer asked(service, std::move(server));
       const std::string source = SourceIn(asked.types.pool(), symbol);
       if (!source.empty()) {
         Print(source);

@@ -34,13 +34,14 @@ class SafeImpl final : public auth_uid::Safe::Service {
 };
 
 sidecall::AccessRule Keepers() {
-  sidecall::AccessRule rule{.uids = {geteuid()}, .gids = {}, .predicate = nullptr};
+  sidecall::AccessRule rule{.uids = {geteuid()}};
   if (const group* keepers = getgrnam("safe-keepers"); keepers != nullptr)
     rule.gids.push_back(keepers->gr_gid);
   return rule;
 }
 
 absl::Status Serve(const std::string& address) {
+  // Blocked before there are threads, so that every thread inherits it and sigwait alone gets them.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);

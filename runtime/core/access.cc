@@ -18,23 +18,25 @@ std::string_view NameIn(const Service& service, std::string_view method) {
   return method.substr(service.name().size() + 1);
 }
 
-// A rule of either, and whose it is.
-struct Found {
+// A rule, and whose it is.
+struct FoundRule {
   const AccessRule* rule;
   std::string name;
 };
 
-std::optional<Found> InConfig(const Config& config, std::string_view service, std::string_view method) {
+std::optional<FoundRule> ServicesRule(const Config& config, std::string_view service) {
+  auto entry = config.services.find(service);
+  if (entry == config.services.end() || !entry->second.access.has_value()) return std::nullopt;
+  return FoundRule{&entry->second.access->rule, entry->second.access->place};
+}
+
+std::optional<FoundRule> MethodsRule(const Config& config, std::string_view service,
+                                     std::string_view method) {
   auto entry = config.services.find(service);
   if (entry == config.services.end()) return std::nullopt;
-  const std::optional<Config::Access>* access = &entry->second.access;
-  if (!method.empty()) {
-    auto found = entry->second.methods.find(method);
-    if (found == entry->second.methods.end()) return std::nullopt;
-    return Found{&found->second.rule, found->second.place};
-  }
-  if (!access->has_value()) return std::nullopt;
-  return Found{&(*access)->rule, (*access)->place};
+  auto found = entry->second.methods.find(method);
+  if (found == entry->second.methods.end()) return std::nullopt;
+  return FoundRule{&found->second.rule, found->second.place};
 }
 
 }  // namespace
@@ -71,7 +73,7 @@ absl::Status AccessGuard::Refuse(const PeerIdentity& peer, std::string_view meth
 }
 
 absl::Status AccessRules::Check(const Config& config) const {
-  for (const auto& [name, rule] : builders_) {
+  for (const auto& [name, rule] : code_rules_) {
     if (name == kAll || dispatcher_.Find(name) != nullptr || dispatcher_.FindService(name) != nullptr)
       continue;
     const bool is_method = name.find('/') != std::string::npos;
@@ -92,7 +94,7 @@ absl::Status AccessRules::Check(const Config& config) const {
 }
 
 bool AccessRules::Any(const Config& config) const {
-  if (!builders_.empty()) return true;
+  if (!code_rules_.empty()) return true;
   return std::any_of(config.services.begin(), config.services.end(), [&](const auto& entry) {
     const auto& [name, service] = entry;
     const bool ours = name == kAll || dispatcher_.FindService(name) != nullptr;
@@ -109,21 +111,20 @@ void AccessRules::Apply(const Config& config, bool guarded) {
 
 const AccessGuard* AccessRules::GuardOf(const Config& config, const Service& service, std::string_view method,
                                         bool guarded) {
-  const auto builders = [&](std::string_view name) -> std::optional<Found> {
-    auto found = builders_.find(name);
-    if (found == builders_.end()) return std::nullopt;
-    return Found{&found->second, absl::StrCat("SetAccess(\"", found->first, "\")")};
+  const auto in_code = [&](std::string_view name) -> std::optional<FoundRule> {
+    auto found = code_rules_.find(name);
+    if (found == code_rules_.end()) return std::nullopt;
+    return FoundRule{&found->second, absl::StrCat("SetAccess(\"", found->first, "\")")};
   };
-  std::optional<Found> found = InConfig(config, service.name(), NameIn(service, method));
-  if (!found) found = builders(method);
-  if (!found) found = InConfig(config, service.name(), "");
-  if (!found) found = builders(service.name());
-  if (!found) found = InConfig(config, kAll, "");
-  if (!found) found = builders(kAll);
+  std::optional<FoundRule> found = MethodsRule(config, service.name(), NameIn(service, method));
+  if (!found) found = in_code(method);
+  if (!found) found = ServicesRule(config, service.name());
+  if (!found) found = in_code(service.name());
+  if (!found) found = ServicesRule(config, kAll);
+  if (!found) found = in_code(kAll);
   if (found) return Keep(*found->rule, std::move(found->name));
   if (!guarded) return nullptr;
-  return Keep({.uids = {geteuid(), 0}, .gids = {}, .predicate = nullptr},
-              "servers for other users: what has none");
+  return Keep({.uids = {geteuid(), 0}}, "servers for other users: what has none");
 }
 
 const AccessGuard* AccessRules::Keep(const AccessRule& rule, std::string name) {

@@ -47,8 +47,8 @@ class AccessRules {
   using ByName = std::map<std::string, AccessRule, std::less<>>;
 
   // `dispatcher` must outlive this.
-  AccessRules(ByName builders, Dispatcher& dispatcher)
-      : builders_(std::move(builders)), dispatcher_(dispatcher) {}
+  AccessRules(ByName code_rules, Dispatcher& dispatcher)
+      : code_rules_(std::move(code_rules)), dispatcher_(dispatcher) {}
 
   // INVALID_ARGUMENT where a rule is for what the server does not serve, as after a slip of the pen.
   absl::Status Check(const Config& config) const;
@@ -65,7 +65,7 @@ class AccessRules {
                              bool guarded);
   const AccessGuard* Keep(const AccessRule& rule, std::string name);
 
-  const ByName builders_;
+  const ByName code_rules_;
   Dispatcher& dispatcher_;
   std::mutex mutex_;
   // All there ever were: a call may be looking at one of before.

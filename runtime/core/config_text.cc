@@ -5,8 +5,8 @@
 #include <grp.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <set>
 #include <vector>
 
 #include "absl/strings/numbers.h"

@@ -61,21 +61,20 @@ absl::Status Dispatcher::Add(Service* service) {
                      " is registered twice. One server serves one object per service"));
   }
   services_.push_back(service);
-  for (const Service::MethodEntry& method : service->methods()) {
-    Entry& entry = entries_[method.method->full_name()];
-    entry.service = service;
-    entry.handler = method.handler;
-    entry.method = method.method;
-  }
+  AddMethods(*service, nullptr);
   return absl::OkStatus();
 }
 
 void Dispatcher::AddBuiltIn(Service* service, Service::Handler handler) {
   built_in_.push_back(service);
-  for (const Service::MethodEntry& method : service->methods()) {
+  AddMethods(*service, handler);
+}
+
+void Dispatcher::AddMethods(Service& service, Service::Handler handler) {
+  for (const Service::MethodEntry& method : service.methods()) {
     Entry& entry = entries_[method.method->full_name()];
-    entry.service = service;
-    entry.handler = handler;
+    entry.service = &service;
+    entry.handler = handler != nullptr ? handler : method.handler;
     entry.method = method.method;
   }
 }

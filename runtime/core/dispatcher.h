@@ -44,6 +44,9 @@ class Dispatcher {
   absl::Status NotFound(std::string_view full_name) const;
 
  private:
+  // `handler`: of all its methods; null: each has its own.
+  void AddMethods(Service& service, Service::Handler handler);
+
   std::vector<Service*> services_;
   std::vector<Service*> built_in_;
   std::unordered_map<std::string_view, Entry> entries_;

@@ -36,7 +36,7 @@ void OnHangup(int) {
     if (read(hangups, &count, sizeof count) != sizeof count) continue;  // A debugger's signal.
     absl::Status read_again = ConfigFile::Reload();
     if (!read_again.ok()) {
-      Log(LogLevel::kError, absl::StrCat("SIGHUP: what was read before stays in force: ",
+      Log(LogLevel::kError, absl::StrCat("SIGHUP: the config file is not in force, or not for every server: ",
                                          std::string(StatusMessage(read_again))));
     }
   }

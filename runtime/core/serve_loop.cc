@@ -503,7 +503,10 @@ void ServeLoop::TakeReplacements() {
   if (draining_) return;  // They end unused.
   for (auto& [index, listener] : replacements) {
     absl::Status replaced = acceptor_.Replace(index, std::move(listener));
-    if (!replaced.ok()) NoteRefused(replaced);
+    if (!replaced.ok()) {
+      Log(LogLevel::kError,
+          absl::StrCat("a socket that was made anew cannot be listened at: ", replaced.ToString()));
+    }
   }
 }
 

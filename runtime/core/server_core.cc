@@ -104,7 +104,7 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
     absl::Status added = dispatcher_.Add(service);
     if (!added.ok()) return added;
   }
-  // Who serves it himself keeps his.
+  // A server that registers one of that name keeps it.
   const bool has_own =
       dispatcher_.FindService(sidecall_reflection::ServerReflection::kServiceName) != nullptr;
   if (options_.reflection && !has_own) {
@@ -149,8 +149,12 @@ absl::Status ServerCore::ListenAnew(const std::string& socket, mode_t mode) {
   if (!listener.ok()) return listener.status();
   // Whom it is for was said when the server started, by its umask then, or is said by its rules.
   const std::string path = absl::StrCat(sockets_place_.directory, "/", socket);
-  if (chmod(path.c_str(), open_to_others_.load(std::memory_order_acquire) ? 0666 : mode) != 0)
-    return ErrnoStatus(errno, "chmod " + path);
+  if (chmod(path.c_str(), mode) != 0) return ErrnoStatus(errno, "chmod " + path);
+  // Rules may have opened them to others meanwhile.
+  if (open_to_others_.load(std::memory_order_acquire)) {
+    absl::Status opened = sockets_place_.OpenToOthers();
+    if (!opened.ok()) return opened;
+  }
   loop_->ReplaceListener(static_cast<size_t>(found - addresses_.begin()), *std::move(listener));
   return absl::OkStatus();
 }

@@ -17,7 +17,7 @@ namespace sidecall {
 // Everything, whatever it costs.
 std::vector<std::string> RemoveDead(const RegistryDirectory& directory);
 
-// At each start of a server, which is to cost the same however many others there are: so many registrations
+// At each start of a server, which is to cost little however many others there are: so many registrations
 // are looked at, those that follow the new server's `id`. Ids are random: each has its turn.
 inline constexpr size_t kLookedAtByEachStart = 32;
 std::vector<std::string> RemoveSomeDead(const RegistryDirectory& directory, const std::string& id);

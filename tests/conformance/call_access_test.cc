@@ -26,7 +26,7 @@ constexpr char kService[] = "conformance.TestService";
 constexpr uid_t kStranger = 54321;
 
 AccessRule Uid(uid_t uid) {
-  return {.uids = {uid}, .gids = {}, .predicate = nullptr};
+  return {.uids = {uid}};
 }
 
 class AccessTest : public CallTest {
@@ -71,9 +71,9 @@ TEST_P(AccessTest, ByUid) {
 }
 
 TEST_P(AccessTest, ByGid) {
-  ASSERT_TRUE(Start({{kService, {.uids = {}, .gids = {getegid()}, .predicate = nullptr}}}).ok());
+  ASSERT_TRUE(Start({{kService, {.gids = {getegid()}}}}).ok());
   EXPECT_TRUE(Echo().ok());
-  ASSERT_TRUE(Start({{kService, {.uids = {}, .gids = {987654}, .predicate = nullptr}}}).ok());
+  ASSERT_TRUE(Start({{kService, {.gids = {987654}}}}).ok());
   EXPECT_TRUE(HasCode(Echo(), absl::StatusCode::kPermissionDenied));
 }
 
@@ -99,7 +99,7 @@ TEST_P(AccessTest, ByPredicate) {
     EXPECT_EQ(peer.uid, geteuid());
     return method == "conformance.TestService/Echo";
   };
-  ASSERT_TRUE(Start({{"*", {.uids = {}, .gids = {}, .predicate = rule}}}).ok());
+  ASSERT_TRUE(Start({{"*", {.predicate = rule}}}).ok());
   EXPECT_TRUE(Echo().ok());
   EXPECT_TRUE(Echo().ok());
   EXPECT_EQ(asked, 2) << "each call anew";
@@ -109,14 +109,14 @@ TEST_P(AccessTest, ByPredicate) {
       HasCode(NewStub().Empty(&context, EmptyMessage(), &reply), absl::StatusCode::kPermissionDenied));
   EXPECT_EQ(asked, 3);
 
-  ASSERT_TRUE(Start({{"*", {.uids = {geteuid()}, .gids = {}, .predicate = rule}}}).ok());
+  ASSERT_TRUE(Start({{"*", {.uids = {geteuid()}, .predicate = rule}}}).ok());
   EXPECT_TRUE(Echo().ok());
   EXPECT_EQ(asked, 3) << "its uid is enough";
 }
 
 TEST_P(AccessTest, APredicateThatThrows) {
   const auto rule = [](const PeerIdentity&, std::string_view) -> bool { throw std::runtime_error("broken"); };
-  ASSERT_TRUE(Start({{"*", {.uids = {}, .gids = {}, .predicate = rule}}}).ok());
+  ASSERT_TRUE(Start({{"*", {.predicate = rule}}}).ok());
   EXPECT_TRUE(HasCode(Echo(), absl::StatusCode::kPermissionDenied));
   EXPECT_TRUE(HasCode(Echo(), absl::StatusCode::kPermissionDenied)) << "the server lives on";
 }
@@ -124,8 +124,7 @@ TEST_P(AccessTest, APredicateThatThrows) {
 // Refused by a list, which is known at once, and by a predicate, which is asked on the handler's thread.
 TEST_P(AccessTest, EachKindOfCall) {
   const AccessRule lists = Uid(geteuid() + 1);
-  const AccessRule asks{
-      .uids = {}, .gids = {}, .predicate = [](const PeerIdentity&, std::string_view) { return false; }};
+  const AccessRule asks{.predicate = [](const PeerIdentity&, std::string_view) { return false; }};
   for (const AccessRule& rule : {lists, asks}) {
     ASSERT_TRUE(Start({{kService, rule}}).ok());
     const TestService::Stub stub = NewStub();
@@ -193,7 +192,7 @@ TEST_P(StrangersAccessTest, ByUid) {
 
 TEST_P(StrangersAccessTest, BySupplementaryGroup) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
-  ASSERT_TRUE(Start({{kService, {.uids = {}, .gids = {44}, .predicate = nullptr}}}).ok());
+  ASSERT_TRUE(Start({{kService, {.gids = {44}}}}).ok());
   EXPECT_TRUE(CallAs("54321").starts_with("PERMISSION_DENIED"));
   EXPECT_TRUE(CallAs("54321+44").starts_with("uid 54321 "));
 }
@@ -201,8 +200,7 @@ TEST_P(StrangersAccessTest, BySupplementaryGroup) {
 // The kernel's way of saying that it does not know: nobody is to come in as that, whatever the rule says.
 TEST_P(StrangersAccessTest, TheOverflowUidMatchesNothing) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
-  for (const AccessRule& rule :
-       {AccessRule::Anyone(), Uid(65534), AccessRule{.uids = {}, .gids = {65534}, .predicate = nullptr}}) {
+  for (const AccessRule& rule : {AccessRule::Anyone(), Uid(65534), AccessRule{.gids = {65534}}}) {
     ASSERT_TRUE(Start({{kService, rule}}).ok());
     const std::string refused = CallAs("65534");
     EXPECT_TRUE(refused.starts_with("PERMISSION_DENIED")) << refused;

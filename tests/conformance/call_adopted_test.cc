@@ -96,7 +96,9 @@ TEST_P(AdoptedTest, MadeByAnotherUser) {
     const sidecall::Transport* transport = *sidecall::FindTransport(parsed);
     sidecall::FrameEngine engine(
         {.name = "the server", .candidates = {{transport, parsed}}, .owner = registered_by}, {});
-    return engine.Connect(sidecall::MonotonicNanos() + std::chrono::nanoseconds(kPatience).count());
+    PatientContext context;
+    context.set_wait_for_ready(true);
+    return engine.Connect(context);
   };
   EXPECT_TRUE(connects_to(0));
   EXPECT_TRUE(connects_to(54321)) << "root listens for it";

@@ -20,7 +20,8 @@ class NamedTest : public testing::Test {
 
   NamedTest() { setenv("SIDECALL_DIR", directory_.path().c_str(), 1); }
   ~NamedTest() override {
-    for (const char* name : {"SIDECALL_CONFIG", "SIDECALL_DIR", "SIDECALL_SERVE", "SIDECALL_TRANSPORTS"}) unsetenv(name);
+    for (const char* name : {"SIDECALL_CONFIG", "SIDECALL_DIR", "SIDECALL_SERVE", "SIDECALL_TRANSPORTS"})
+      unsetenv(name);
   }
 
   const std::string& directory() const { return directory_.path(); }

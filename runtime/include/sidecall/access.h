@@ -20,15 +20,15 @@ namespace sidecall {
 // A peer that any of these lets in may call. Whom the kernel does not vouch for, the overflow uid of another
 // user namespace for one, none of them does.
 struct AccessRule {
-  std::vector<uid_t> uids;
-  std::vector<gid_t> gids;  // the peer's own, or one of its supplementary ones
+  std::vector<uid_t> uids = {};
+  std::vector<gid_t> gids = {};  // the peer's own, or one of its supplementary ones
   // Asked where neither of these lets the peer in, before each call, on its handler's thread; `method` is
   // "hello.Greeter/SayHello". Called from many threads at once. Where it throws, the call is refused.
-  std::function<bool(const PeerIdentity& peer, std::string_view method)> predicate;
+  std::function<bool(const PeerIdentity& peer, std::string_view method)> predicate = nullptr;
 
   // Lets in whoever has an identity.
   static AccessRule Anyone() {
-    return {.uids = {}, .gids = {}, .predicate = [](const PeerIdentity&, std::string_view) { return true; }};
+    return {.predicate = [](const PeerIdentity&, std::string_view) { return true; }};
   }
 };
 

@@ -41,7 +41,8 @@ struct ChannelOptions {
 
   // -- Of targets that name a service -----------------------------------------------------------------------
   // Transports that may be taken, as "shm" or "unix", the best first. None: what the server offers, in its
-  // order. The environment's SIDECALL_TRANSPORTS=shm,unix takes the place of this.
+  // order. The environment's SIDECALL_TRANSPORTS=shm,unix, or else the config
+  // file (docs/config.md), takes the place of this.
   std::vector<std::string> transports;
   // Which server takes the next call. None: the newest, until it goes.
   BalancerFactory balancer;

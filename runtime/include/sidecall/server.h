@@ -106,9 +106,9 @@ class Server {
 class ServerBuilder {
  public:
   // Where to listen: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". May be called again.
-  // "unix:/path?fd=3", and so with shm and unix-abstract: at a listening socket that is there already, as systemd
-  // passes it. Without any, a server listens, over the transports that its services' .proto files name (shm and unix
-  // where they name none), at places of its own in the registry, and is registered there.
+  // "unix:/path?fd=3", and so with shm and unix-abstract: at a listening socket that is there already, as
+  // systemd passes it. Without any, a server listens, over the transports that its services' .proto files
+  // name (shm and unix where they name none), at places of its own in the registry, and is registered there.
   ServerBuilder& AddAddress(std::string_view address);
   // Registers the server, also at addresses that are given, and with these options.
   ServerBuilder& Publish(const PublishOptions& options = {});
