@@ -105,7 +105,7 @@ class Caller {
   absl::Status Call() {
     const ServiceDescriptor* service = types_.pool().FindServiceByName(asked_.method.service);
     if (!types_.status().ok()) return types_.status();
-    if (service == nullptr) return Unknown();
+    if (service == nullptr) return UnknownService();
     const MethodDescriptor* method = service->FindMethodByName(asked_.method.method);
     if (method == nullptr) return Unknown();
     if (method->client_streaming() || method->server_streaming()) return Streams(*method);
@@ -130,16 +130,23 @@ class Caller {
     return absl::OkStatus();
   }
 
-  // Of a method that the server does not know: it says itself what comes nearest.
+  absl::Status UnknownService() {
+    const auto services = types_.ListServices();
+    if (!services.ok()) return services.status();
+    // Not called in vain: it has the method, perhaps, and a handler that makes something of that.
+    if (std::find(services->begin(), services->end(), asked_.method.service) == services->end())
+      return Unknown();
+    return absl::FailedPreconditionError(
+        absl::StrCat("the server has ", asked_.method.service,
+                     ", but does not know what it looks like: it is not built from a .proto with descriptors "
+                     "(optimize_for = LITE_RUNTIME)"));
+  }
+
+  // Of a method that the server does not have: it says itself what comes nearest.
   absl::Status Unknown() {
     ClientContext context;
     Prepare(context);
-    absl::Status status = stub_.CallInVain(asked_.method.full_name(), context);
-    if (!status.ok() && !absl::IsInvalidArgument(status)) return status;
-    return absl::FailedPreconditionError(
-        absl::StrCat("the server has ", asked_.method.full_name(),
-                     ", but does not know what it looks like: it is not built from a .proto with descriptors "
-                     "(optimize_for = LITE_RUNTIME)"));
+    return stub_.CallInVain(asked_.method.full_name(), context);
   }
 
   void Prepare(ClientContext& context) const {

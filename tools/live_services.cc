@@ -20,7 +20,7 @@ std::vector<std::string> ServiceNames(const std::vector<DirectoryToSearch>& dire
     }
     auto services = directory->OpenSub("services");
     if (!services.ok()) continue;
-    for (std::string& name : ListDirectory(services->get())) names.push_back(std::move(name));
+    for (std::string& name : NamesIn(services->get())) names.push_back(std::move(name));
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -104,6 +104,7 @@ bool AccessRules::Any(const Config& config) const {
 
 void AccessRules::Apply(const Config& config, bool guarded) {
   const std::lock_guard lock(mutex_);
+  guards_of_rules_.clear();
   dispatcher_.GuardWith([&](const Service& service, std::string_view method) {
     return GuardOf(config, service, method, guarded);
   });
@@ -123,12 +124,13 @@ const AccessGuard* AccessRules::GuardOf(const Config& config, const Service& ser
   if (!found) found = ServicesRule(config, kAll);
   if (!found) found = in_code(kAll);
   if (found) return Keep(*found->rule, std::move(found->name));
-  if (!guarded) return nullptr;
-  return Keep({.uids = {geteuid(), 0}}, "servers for other users: what has none");
+  return guarded ? Keep(owners_rule_, "what has none, for its own user and root") : nullptr;
 }
 
 const AccessGuard* AccessRules::Keep(const AccessRule& rule, std::string name) {
-  return &guards_.emplace_back(rule, std::move(name));
+  const AccessGuard*& guard = guards_of_rules_[&rule];
+  if (guard == nullptr) guard = &guards_.emplace_back(rule, std::move(name));
+  return guard;
 }
 
 }  // namespace sidecall

@@ -2,6 +2,8 @@
 #ifndef SIDECALL_CORE_ACCESS_H_
 #define SIDECALL_CORE_ACCESS_H_
 
+#include <unistd.h>
+
 #include <list>
 #include <map>
 #include <mutex>
@@ -26,8 +28,7 @@ class AccessGuard {
   bool MayAdmit(const PeerIdentity& peer) const {
     return peer.uid.has_value() && (rule_.predicate || Lists(peer));
   }
-  // Whether there is a predicate to ask.
-  bool Asks() const { return static_cast<bool>(rule_.predicate); }
+  // Asks the predicate, where there is one.
   bool Admits(const PeerIdentity& peer, std::string_view method) const;
 
   // PERMISSION_DENIED, and a line of the log.
@@ -54,7 +55,7 @@ class AccessRules {
   absl::Status Check(const Config& config) const;
 
   // Of a method, the rule for itself, else that for its service, else that for all; of two for the same, the
-  // config file's. Where none is and `guarded` is set, that is for the server's own user and root, else for
+  // config file's. Where none is and `guarded` is set, it is for the server's own user and root, else for
   // whoever can connect.
   void Apply(const Config& config, bool guarded);
   // Whether the builder or the file has any rule for what the server serves.
@@ -66,10 +67,12 @@ class AccessRules {
   const AccessGuard* Keep(const AccessRule& rule, std::string name);
 
   const ByName code_rules_;
+  const AccessRule owners_rule_{.uids = {geteuid(), 0}};
   Dispatcher& dispatcher_;
   std::mutex mutex_;
   // All there ever were: a call may be looking at one of before.
   std::list<AccessGuard> guards_;
+  std::map<const AccessRule*, const AccessGuard*> guards_of_rules_;  // while they are applied
 };
 
 }  // namespace sidecall

@@ -28,7 +28,8 @@ void UnlockState();
 
 // What there is of it in this process. Never destroyed: threads may outlive static destruction.
 struct State {
-  std::mutex mutex;                      // both below
+  std::mutex reading;  // one at a time; who is looked up may be far away, and nobody else waits for that
+  std::mutex mutex;    // both below
   std::shared_ptr<const Config> config;  // null: not read yet
   std::string path;                      // that it was read for
   std::mutex telling;                    // held while subscriptions are told, and come or go; taken first
@@ -39,7 +40,11 @@ State& TheState() {
   static auto* state = [] {
     auto* made = new State;
     // A child is to find them free, and what they guard whole.
-    pthread_atfork([] { std::lock(TheState().telling, TheState().mutex); }, &UnlockState, &UnlockState);
+    pthread_atfork([] { std::lock(TheState().telling, TheState().mutex); }, &UnlockState,
+                   [] {
+                     TheState().subscriptions.clear();  // The parent's, which may go without a word.
+                     UnlockState();
+                   });
     return made;
   }();
   return *state;
@@ -108,36 +113,47 @@ absl::StatusOr<Config> ReadConfig() {
 absl::StatusOr<std::shared_ptr<const Config>> ConfigFile::Get() {
   State& state = TheState();
   const std::string path = PathFromEnvironment();
-  const std::lock_guard lock(state.mutex);
-  if (state.config != nullptr && state.path == path) return state.config;
+  const auto known = [&]() -> std::shared_ptr<const Config> {
+    const std::lock_guard lock(state.mutex);
+    return state.path == path ? state.config : nullptr;
+  };
+  if (auto config = known(); config != nullptr) return config;
+  const std::lock_guard reading(state.reading);
+  if (auto config = known(); config != nullptr) return config;
   auto read = ReadConfig();
   if (!read.ok()) return read.status();
-  state.config = std::make_shared<const Config>(*std::move(read));
+  auto fresh = std::make_shared<const Config>(*std::move(read));
+  const std::lock_guard lock(state.mutex);
+  state.config = fresh;
   state.path = path;
-  return state.config;
+  return fresh;
 }
 
 absl::Status ConfigFile::Reload() {
   State& state = TheState();
-  std::shared_ptr<const Config> fresh;
+  const std::lock_guard reading(state.reading);
+  auto read = ReadConfig();
+  if (!read.ok()) return read.status();
+  const auto fresh = std::make_shared<const Config>(*std::move(read));
   absl::Status result;
   {
     const std::lock_guard telling(state.telling);
-    auto read = ReadConfig();
-    if (!read.ok()) return read.status();
-    fresh = std::make_shared<const Config>(*std::move(read));
     {
       const std::lock_guard lock(state.mutex);
+      // Somebody is just replacing it, perhaps: that is not to lift all of its rules.
+      if (fresh->path.empty() && state.config != nullptr && !state.config->path.empty()) {
+        return absl::NotFoundError(
+            absl::StrCat("the config file ", state.config->path,
+                         " is gone: what it said stays. To say nothing, make it empty"));
+      }
       state.config = fresh;
       state.path = PathFromEnvironment();
     }
-    for (const Subscription* subscription : state.subscriptions) {
-      if (subscription->owner_ == getpid()) result.Update(subscription->told_(*fresh));
-    }
+    for (const Subscription* subscription : state.subscriptions) result.Update(subscription->told_(*fresh));
   }
-  Log(LogLevel::kInfo, fresh->path.empty()
-                           ? std::string("there is no config file any more")
-                           : absl::StrCat("the config file ", fresh->path, " was read again"));
+  if (!fresh->path.empty()) {
+    Log(LogLevel::kInfo, absl::StrCat("the config file ", fresh->path, " was read again"));
+  }
   return result;
 }
 

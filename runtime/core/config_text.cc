@@ -16,6 +16,7 @@
 #include "registry/registration_file.h"
 #include "sidecall/config.pb.h"
 #include "transport/all_transports.h"
+#include "transport/errno_status.h"
 
 namespace sidecall {
 namespace {
@@ -86,16 +87,29 @@ absl::StatusOr<std::optional<Config::Transports>> TransportsOf(
 }
 
 // Of a name that the system's data base knows, by `look`, as getpwnam_r or getgrnam_r; or a number.
+// NOT_FOUND, or why the data base does not answer.
 template <typename Entry, typename Look>
-std::optional<uint32_t> NumberOf(const std::string& name, const Look& look, uint32_t Entry::*number) {
+absl::StatusOr<uint32_t> NumberOf(const std::string& name, const Look& look, uint32_t Entry::*number) {
   uint32_t given = 0;
   if (absl::SimpleAtoi(name, &given)) return given;
   std::vector<char> memory(1024);
   Entry entry;
-  Entry* found = nullptr;
-  while (look(name.c_str(), &entry, memory.data(), memory.size(), &found) == ERANGE)
-    memory.resize(memory.size() * 4);
-  return found != nullptr ? std::optional<uint32_t>(found->*number) : std::nullopt;
+  for (;;) {
+    Entry* found = nullptr;
+    const int error = look(name.c_str(), &entry, memory.data(), memory.size(), &found);
+    if (found != nullptr) return found->*number;
+    if (error == ERANGE) {
+      memory.resize(memory.size() * 4);
+    } else if (error != EINTR) {
+      const bool answered = error == 0 || error == ENOENT || error == ESRCH;
+      return answered ? absl::NotFoundError("") : ErrnoStatus(error, "look up '" + name + "'");
+    }
+  }
+}
+
+std::string Unknown(const char* what, const std::string& name, const absl::Status& why) {
+  return absl::IsNotFound(why) ? absl::StrCat("there is no ", what, " '", name, "'")
+                               : std::string(why.message());
 }
 
 absl::StatusOr<Config::Access> AccessOf(const sidecall_config::Access& access, const Place& place,
@@ -104,14 +118,12 @@ absl::StatusOr<Config::Access> AccessOf(const sidecall_config::Access& access, c
   if (access.anyone()) result.rule = AccessRule::Anyone();
   for (int i = 0; i < access.user_size(); i++) {
     const auto uid = NumberOf(access.user(i), getpwnam_r, &passwd::pw_uid);
-    if (!uid.has_value())
-      return place.Error("user", i, absl::StrCat("there is no user '", access.user(i), "'"));
+    if (!uid.ok()) return place.Error("user", i, Unknown("user", access.user(i), uid.status()));
     result.rule.uids.push_back(*uid);
   }
   for (int i = 0; i < access.group_size(); i++) {
     const auto gid = NumberOf(access.group(i), getgrnam_r, &group::gr_gid);
-    if (!gid.has_value())
-      return place.Error("group", i, absl::StrCat("there is no group '", access.group(i), "'"));
+    if (!gid.ok()) return place.Error("group", i, Unknown("group", access.group(i), gid.status()));
     result.rule.gids.push_back(*gid);
   }
   result.place = std::move(where);

@@ -76,6 +76,7 @@ void Dispatcher::AddMethods(Service& service, Service::Handler handler) {
     entry.service = &service;
     entry.handler = handler != nullptr ? handler : method.handler;
     entry.method = method.method;
+    entry.built_in = handler != nullptr;
   }
 }
 

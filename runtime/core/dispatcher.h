@@ -24,6 +24,7 @@ class Dispatcher {
     Service* service = nullptr;
     Service::Handler handler = nullptr;
     const internal::Method* method = nullptr;
+    bool built_in = false;
     std::atomic<const AccessGuard*> guard{nullptr};  // null: whoever can connect may call
   };
 

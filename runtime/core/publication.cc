@@ -97,7 +97,9 @@ sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, c
 absl::Status SocketsPlace::OpenToOthers() const {
   const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder.valid()) return ErrnoStatus(errno, "open " + directory);
-  for (const std::string& name : ListDirectory(folder.get())) {
+  auto names = ListDirectory(folder.get());
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
     struct stat found {};
     // What is no socket tells nobody who connects, and stays its owner's.
     const bool ours = name.starts_with(id + ".") &&

@@ -24,7 +24,6 @@ using sidecall_reflection::ServerReflectionRequest;
 using sidecall_reflection::ServerReflectionResponse;
 
 constexpr int64_t kLongestStream = 10'000'000'000;
-constexpr int32_t kMostStreams = 8;
 // No .proto has longer names. They are not looked for, and not sent back.
 constexpr size_t kLongestName = 1024;
 constexpr size_t kLargestEcho = 4096;
@@ -98,7 +97,8 @@ void SetExtensionNumbers(ServerReflectionResponse& response, const std::string& 
 
 }  // namespace
 
-ReflectionService::ReflectionService(const std::vector<sidecall::Service*>& services) {
+ReflectionService::ReflectionService(const std::vector<sidecall::Service*>& services, int32_t most_streams)
+    : most_streams_(most_streams) {
   for (const sidecall::Service* service : services) names_.push_back(service->name());
   names_.push_back(name());
   std::sort(names_.begin(), names_.end());
@@ -121,8 +121,8 @@ absl::Status ReflectionService::ServerReflectionInfo(
     const int32_t before;
   };
   const Counted counted(open_streams_);
-  if (counted.before >= kMostStreams) {
-    return absl::ResourceExhaustedError(absl::StrCat(kMostStreams, " streams of ", std::string(name()),
+  if (counted.before >= most_streams_) {
+    return absl::ResourceExhaustedError(absl::StrCat(most_streams_, " streams of ", std::string(name()),
                                                      " are open, and more may not be. Try later"));
   }
   ServerReflectionRequest request;

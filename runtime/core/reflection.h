@@ -19,7 +19,8 @@ namespace sidecall {
 class ReflectionService final : public sidecall_reflection::ServerReflection::Service {
  public:
   // `services`, beside which it lists itself, must outlive it.
-  explicit ReflectionService(const std::vector<sidecall::Service*>& services);
+  // It has at most `most_streams` open at once.
+  ReflectionService(const std::vector<sidecall::Service*>& services, int32_t most_streams);
 
   // What the dispatcher calls in place of the generated handler: the call has ten seconds.
   static void Handle(sidecall::Service& service, internal::ServerCall& call);
@@ -34,6 +35,7 @@ class ReflectionService final : public sidecall_reflection::ServerReflection::Se
 
  private:
   std::vector<std::string_view> names_;
+  const int32_t most_streams_;
   std::atomic<int32_t> open_streams_{0};
 };
 

@@ -156,7 +156,8 @@ ServeLoop::Ran ServeLoop::RunOne(FrameServerCall& call) {
     call.session().Refuse(call, absl::ResourceExhaustedError("the client leaves its replies unread"));
     return Ran::kAll;
   }
-  if (options_.executor) {
+  // The user's executor is for the user's handlers.
+  if (options_.executor && !call.built_in()) {
     RunElsewhere(call, offer);
   } else {
     OfferAfterParse before(offer);

@@ -102,9 +102,10 @@ void FrameServerCall::Run(BeforeHandler& before) {
 
 absl::Status FrameServerCall::CheckAccess() const {
   const AccessGuard* guard = entry_->guard.load(std::memory_order_acquire);
-  if (guard == nullptr || !guard->Asks()) [[likely]] {
+  if (guard == nullptr) [[likely]] {
     return absl::OkStatus();
   }
+  // All of it: it may have become another since the call began.
   const PeerIdentity& peer = session_.peer();
   return guard->Admits(peer, method().full_name()) ? absl::OkStatus()
                                                    : guard->Refuse(peer, method().full_name());

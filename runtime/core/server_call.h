@@ -84,13 +84,14 @@ class FrameServerCall final : public internal::ServerCall {
   void Cancel();
   // Null for a unary call.
   FrameStream* streaming() const { return streaming_ ? frame_stream_.get() : nullptr; }
+  bool built_in() const { return entry_->built_in; }
   const internal::Method& method() const { return *entry_->method; }
   ServerSession& session() const { return session_; }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
 
  private:
   void OnRequestParsed();
-  // What the predicate of the method's rule says, where there is one.
+  // What the method's rule says, its predicate included.
   absl::Status CheckAccess() const;
   void NoteStatus(const absl::Status& status);
   int64_t WaitDeadline() const;

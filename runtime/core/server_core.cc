@@ -37,6 +37,12 @@ int64_t DeadlineAfter(absl::Duration grace) {
   return NanosFromNow(absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration())));
 }
 
+// Each holds a handler's thread: others are to be left.
+int32_t MostReflectionStreams(const ServerOptions& options) {
+  constexpr size_t kMost = 8;
+  return static_cast<int32_t>(std::clamp<size_t>(options.max_handler_threads / 2, 1, kMost));
+}
+
 absl::StatusOr<std::unique_ptr<Listener>> MakeListener(const Address& address) {
   auto transport = FindTransport(address);
   return transport.ok() ? (*transport)->Listen(address) : transport.status();
@@ -108,7 +114,7 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
   const bool has_own =
       dispatcher_.FindService(sidecall_reflection::ServerReflection::kServiceName) != nullptr;
   if (options_.reflection && !has_own) {
-    reflection_ = std::make_unique<ReflectionService>(services);
+    reflection_ = std::make_unique<ReflectionService>(services, MostReflectionStreams(options_));
     dispatcher_.AddBuiltIn(reflection_.get(), &ReflectionService::Handle);
   }
   return absl::OkStatus();
@@ -116,10 +122,8 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
 
 // The guards come first: nobody is to come in between.
 absl::Status ServerCore::GuardAsSaid(const Config& config) {
-  const bool open = open_to_others_.load(std::memory_order_acquire);
-  const bool opens = !open && sockets_place_.for_others && access_.Any(config);
-  access_.Apply(config, open || opens);
-  if (!opens) return absl::OkStatus();
+  access_.Apply(config, sockets_place_.for_others);
+  if (!sockets_place_.for_others || !access_.Any(config)) return absl::OkStatus();
   open_to_others_.store(true, std::memory_order_release);
   return sockets_place_.OpenToOthers();
 }

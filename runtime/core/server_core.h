@@ -72,9 +72,9 @@ class ServerCore {
   Dispatcher dispatcher_;
   AccessRules access_;
   std::unique_ptr<ServeLoop> loop_;
-  std::unique_ptr<OwnRegistration> registration_;  // null where it is not registered
   SocketsPlace sockets_place_;                     // of the listeners, where they are the server's choice
   std::atomic<bool> open_to_others_{false};        // those
+  std::unique_ptr<OwnRegistration> registration_;  // null where it is not registered
 
   std::mutex mutex_;
   std::condition_variable shut_down_cv_;

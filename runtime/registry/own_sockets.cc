@@ -14,7 +14,7 @@ OwnSockets::OwnSockets(const RegistryDirectory& directory, const std::string& id
     : listen_anew_(std::move(listen_anew)) {
   auto folder = directory.OpenSub("sockets");
   if (!folder.ok()) return;  // The server listens elsewhere.
-  for (const std::string& name : ListDirectory(folder->get())) {
+  for (const std::string& name : NamesIn(folder->get())) {
     if (!name.starts_with(id + ".")) continue;
     Socket socket{.name = name, .path = absl::StrCat(directory.path(), "/sockets/", name), .file = {}};
     if (lstat(socket.path.c_str(), &socket.file) == 0 && S_ISSOCK(socket.file.st_mode))

@@ -97,21 +97,26 @@ absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::str
   return result;
 }
 
-std::vector<std::string> ListDirectory(int directory) {
-  std::vector<std::string> names;
+absl::StatusOr<std::vector<std::string>> ListDirectory(int directory) {
   // A description of its own: the position of `directory` is shared with whoever has it.
   const int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* stream = fd >= 0 ? fdopendir(fd) : nullptr;
   if (stream == nullptr) {
+    absl::Status why = ErrnoStatus(errno, "list a registry's directory");
     if (fd >= 0) close(fd);
-    return names;
+    return why;
   }
+  std::vector<std::string> names;
   while (const dirent* entry = readdir(stream)) {
     if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
   }
   closedir(stream);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+std::vector<std::string> NamesIn(int directory) {
+  return ListDirectory(directory).value_or(std::vector<std::string>());
 }
 
 bool IsWriteLocked(int file) {

@@ -37,7 +37,9 @@ absl::StatusOr<FoundRegistration> ReadRegistration(int directory, const std::str
                                                    const std::string& service);
 
 // The names in an open directory, but those that begin with a dot.
-std::vector<std::string> ListDirectory(int directory);
+absl::StatusOr<std::vector<std::string>> ListDirectory(int directory);
+// The same; none where they cannot be listed.
+std::vector<std::string> NamesIn(int directory);
 
 // Whether somebody holds a write lock on the file.
 bool IsWriteLocked(int file);

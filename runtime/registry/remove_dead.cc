@@ -34,10 +34,10 @@ void RemoveLink(const RegistryDirectory& directory, const std::string& service, 
 void RemoveLinks(const RegistryDirectory& directory) {
   auto services = directory.OpenSub("services");
   if (!services.ok()) return;
-  for (const std::string& service : ListDirectory(services->get())) {
+  for (const std::string& service : NamesIn(services->get())) {
     auto folder = directory.OpenSub(ServicePath(service));
     if (!folder.ok()) continue;
-    for (const std::string& name : ListDirectory(folder->get())) RemoveLink(directory, service, name);
+    for (const std::string& name : NamesIn(folder->get())) RemoveLink(directory, service, name);
     unlinkat(services->get(), service.c_str(), AT_REMOVEDIR);  // It may have been empty before.
   }
 }
@@ -68,7 +68,7 @@ bool IsListenedAt(const std::string& path) {
 void RemoveSockets(const RegistryDirectory& directory, const std::vector<std::string>& registered) {
   auto sockets = directory.OpenSub("sockets");
   if (!sockets.ok()) return;
-  for (const std::string& name : ListDirectory(sockets->get())) {
+  for (const std::string& name : NamesIn(sockets->get())) {
     const std::string id = name.substr(0, name.find('.'));
     const auto is_there = [&](const std::string& file) {
       const std::string path = "instances/" + file;
@@ -88,7 +88,7 @@ std::vector<std::string> RemoveFrom(const RegistryDirectory& directory, const st
   std::vector<std::string> removed;
   auto instances = directory.OpenSub("instances");
   if (!instances.ok()) return removed;
-  std::vector<std::string> names = ListDirectory(instances->get());
+  std::vector<std::string> names = NamesIn(instances->get());
   std::set<std::string> gone;
   const auto first = static_cast<size_t>(std::lower_bound(names.begin(), names.end(), id) - names.begin());
   for (size_t i = 0; i < std::min(names.size(), most); i++) {

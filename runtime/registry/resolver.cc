@@ -96,7 +96,7 @@ void LookAtDirectory(const ServiceQuery& query, const DirectoryToSearch& where, 
     return;
   }
   findings.paths.push_back(path);
-  for (const std::string& name : ListDirectory(folder->get())) {
+  for (const std::string& name : NamesIn(folder->get())) {
     LookAtFile(query, *directory, folder->get(), path, name, findings);
   }
 }

@@ -161,12 +161,29 @@ TEST_F(ConfigTest, ReloadedAtHangup) {
   SayOfService("access { user: \"54321\" } method { name: \"Echo\" access { user: \"" +
                std::to_string(geteuid()) + "\" } }");
   EXPECT_EQ(AfterHangup(*server, stub, absl::StatusCode::kPermissionDenied), absl::StatusCode::kOk);
-  // What cannot be read changes nothing; that it was looked at shows in the reload after it.
-  Say("service { nonsense }");
-  EXPECT_EQ(kill(server->pid(), SIGHUP), 0);
-  EXPECT_TRUE(Echo(stub).ok());
+}
+
+TEST_F(ConfigTest, WhatCannotBeReadChangesNothing) {
   SayOfService("access { }");
-  EXPECT_EQ(AfterHangup(*server, stub, absl::StatusCode::kOk), absl::StatusCode::kPermissionDenied);
+  Gates gates;
+  const auto services = MakeServices("", gates);
+  sidecall::ServerBuilder builder;
+  services->RegisterWith(builder);
+  const auto server = builder.BuildAndStart();
+  ASSERT_TRUE(server.ok()) << server.status();
+  const TestService::Stub stub(sidecall::CreateChannel(kTarget));
+  Say("service { nonsense }");
+  EXPECT_TRUE(HasCode(sidecall::ReloadConfig(), absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(HasCode(Echo(stub), absl::StatusCode::kPermissionDenied));
+  SayOfService("access { anyone: true } method { name: \"Ecko\" access { } }");
+  EXPECT_TRUE(HasCode(sidecall::ReloadConfig(), absl::StatusCode::kInvalidArgument)) << "for this server";
+  EXPECT_TRUE(HasCode(Echo(stub), absl::StatusCode::kPermissionDenied));
+  std::filesystem::remove(path());
+  EXPECT_TRUE(HasCode(sidecall::ReloadConfig(), absl::StatusCode::kNotFound));
+  EXPECT_TRUE(HasCode(Echo(stub), absl::StatusCode::kPermissionDenied));
+  Say("");
+  EXPECT_TRUE(sidecall::ReloadConfig().ok());
+  EXPECT_TRUE(Echo(stub).ok());
 }
 
 TEST_F(ConfigTest, ChannelsFollowAReload) {
@@ -212,7 +229,20 @@ TEST_F(ConfigTest, AServerForOtherUsers) {
       << call_as("54322");
   EXPECT_TRUE(call_as("54321").find("uid 54321") == 0) << call_as("54321");
   server.reset();
+  Say("service { name: \"conformance.other.OptionsService\" access { anyone: true } }");
+  server = StartServer();
+  EXPECT_TRUE(call_as("54321").starts_with(
+      "PERMISSION_DENIED: conformance.TestService/PeerIdentity is not for uid 54321"))
+      << "what has no rule is for the server's own user: " << call_as("54321");
+  server.reset();
   Say("");
+  const mode_t before = umask(0);
+  server = StartServer();
+  umask(before);
+  EXPECT_TRUE(call_as("54321").starts_with(
+      "PERMISSION_DENIED: conformance.TestService/PeerIdentity is not for uid 54321"))
+      << "also where the umask lets everybody connect: " << call_as("54321");
+  server.reset();
   server = StartServer();
   const std::string refused = call_as("54321");
   EXPECT_TRUE(refused.starts_with("PERMISSION_DENIED")) << refused;

@@ -109,7 +109,8 @@ TEST_F(DispatcherTest, BuiltInServicesAreFoundAndNotAdvertised) {
   dispatcher_.AddBuiltIn(&built_in, &Handle);
   ASSERT_NE(dispatcher_.Find("greeter.BuiltIn/Ask"), nullptr);
   EXPECT_EQ(dispatcher_.Find("greeter.BuiltIn/Ask")->handler, &Handle);
-  EXPECT_FALSE(dispatcher_.Serves("greeter.BuiltIn"));
+  EXPECT_EQ(dispatcher_.FindService("greeter.BuiltIn"), &built_in);
+  EXPECT_TRUE(dispatcher_.Find("greeter.BuiltIn/Ask")->built_in);
   EXPECT_THAT(NotFound("greeter.BuiltIn/Aks"), HasSubstr("has no method Aks. Nearest: Ask"));
   EXPECT_THAT(NotFound("greeter.BuildIn/Ask"), Not(HasSubstr("greeter.BuiltIn")));
   EXPECT_THAT(NotFound("completely.DifferentFromAnything/Ask"),

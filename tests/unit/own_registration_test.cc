@@ -289,10 +289,12 @@ TEST_F(OwnRegistrationTest, SocketRemovedUnderALiveServer) {
   int attempts = 0;
   ASSERT_TRUE((*own)
                   ->Publish(Content("test.Service"),
-                            [&](const std::string& socket) {
+                            [&](const std::string& socket, mode_t mode) {
                               EXPECT_EQ(socket, name);
-                              return ++attempts == 1 ? absl::ResourceExhaustedError("no descriptors")
-                                                     : listen();
+                              if (++attempts == 1) return absl::ResourceExhaustedError("no descriptors");
+                              absl::Status listens = listen();
+                              EXPECT_EQ(chmod(path.c_str(), mode), 0);
+                              return listens;
                             })
                   .ok());
   std::filesystem::remove(path);

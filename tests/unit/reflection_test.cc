@@ -65,7 +65,7 @@ class ReflectionServiceTest : public testing::Test {
 
   Named second_{"b.Second"};
   Named first_{"a.First"};
-  ReflectionService service_{{&second_, &first_}};
+  ReflectionService service_{{&second_, &first_}, 8};
 };
 
 TEST_F(ReflectionServiceTest, ListsWhatIsServedSorted) {
