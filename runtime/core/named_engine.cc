@@ -343,7 +343,7 @@ Endpoint& NamedEngine::VacantEndpoint() {
 ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
   ServerAddresses result{.name = resolver_.query().service,
                          .candidates = {},
-                         .order_of = transports_.said_by.empty() ? "the server" : transports_.said_by,
+                         .order_of = transports_.said_by,
                          .owner = server.owner,
                          .waited_for = false};
   if (!server.instance.empty()) absl::StrAppend(&result.name, "@", server.instance);
@@ -357,6 +357,7 @@ ServerAddresses NamedEngine::AddressesOf(const ServerInstance& server) const {
   };
   if (transports_.schemes.empty()) add("");
   for (const std::string& scheme : transports_.schemes) add(scheme);
+  if (result.order_of.empty() && result.candidates.size() > 1) result.order_of = "the server";
   return result;
 }
 
