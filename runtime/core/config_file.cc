@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
+#include <new>
 #include <set>
 #include <utility>
 
@@ -43,6 +44,9 @@ State& TheState() {
     pthread_atfork([] { std::lock(TheState().telling, TheState().mutex); }, &UnlockState,
                    [] {
                      TheState().subscriptions.clear();  // The parent's, which may go without a word.
+                     // Perhaps another thread of the parent was reading. To wait for that would hold up the
+                     // fork.
+                     new (&TheState().reading) std::mutex;
                      UnlockState();
                    });
     return made;
@@ -104,8 +108,19 @@ absl::StatusOr<Config> ReadConfig() {
   }
   absl::Status trusted = CheckFile(file.get(), path);
   if (!trusted.ok()) return trusted;
+  struct stat before {};
+  struct stat after {};
+  fstat(file.get(), &before);
   auto text = ReadWhole(file.get(), path);
-  return text.ok() ? ParseConfig(*text, path) : text.status();
+  if (!text.ok()) return text.status();
+  fstat(file.get(), &after);
+  const bool same =
+      before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+  if (!same || static_cast<off_t>(text->size()) != after.st_size) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the config file ", path, " changes while it is read. Write it beside, and rename it"));
+  }
+  return ParseConfig(*text, path);
 }
 
 }  // namespace
@@ -131,12 +146,13 @@ absl::StatusOr<std::shared_ptr<const Config>> ConfigFile::Get() {
 
 absl::Status ConfigFile::Reload() {
   State& state = TheState();
-  const std::lock_guard reading(state.reading);
-  auto read = ReadConfig();
-  if (!read.ok()) return read.status();
-  const auto fresh = std::make_shared<const Config>(*std::move(read));
+  std::shared_ptr<const Config> fresh;
   absl::Status result;
   {
+    const std::lock_guard reading(state.reading);
+    auto read = ReadConfig();
+    if (!read.ok()) return read.status();
+    fresh = std::make_shared<const Config>(*std::move(read));
     const std::lock_guard telling(state.telling);
     {
       const std::lock_guard lock(state.mutex);
@@ -161,13 +177,13 @@ ConfigFile::Subscription::Subscription(std::function<absl::Status(const Config&)
     : told_(std::move(told)), owner_(getpid()) {
   State& state = TheState();
   const std::lock_guard lock(state.telling);
-  state.subscriptions.insert(this);
   std::shared_ptr<const Config> now;
   {
     const std::lock_guard lock_of_config(state.mutex);
     now = state.config;
   }
   if (now != nullptr) first_result_ = told_(*now);
+  state.subscriptions.insert(this);
 }
 
 ConfigFile::Subscription::~Subscription() {

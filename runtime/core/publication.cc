@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -96,6 +97,7 @@ sidecall_registry::Service& AddEntry(sidecall_registry::Registration& content, c
 
 absl::Status SocketsPlace::OpenToOthers() const {
   const UniqueFd folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder.valid() && errno == ENOENT) return absl::OkStatus();
   if (!folder.valid()) return ErrnoStatus(errno, "open " + directory);
   auto names = ListDirectory(folder.get());
   if (!names.ok()) return names.status();
@@ -105,7 +107,8 @@ absl::Status SocketsPlace::OpenToOthers() const {
     const bool ours = name.starts_with(id + ".") &&
                       fstatat(folder.get(), name.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
                       S_ISSOCK(found.st_mode);
-    if (ours && fchmodat(folder.get(), name.c_str(), 0666, 0) != 0) {
+    // One that has just gone is made anew, or its server ends.
+    if (ours && fchmodat(folder.get(), name.c_str(), 0666, 0) != 0 && errno != ENOENT) {
       return ErrnoStatus(errno, absl::StrCat("chmod ", directory, "/", name));
     }
   }
@@ -124,12 +127,14 @@ absl::StatusOr<Publication> Publication::Prepare(const std::vector<Service*>& se
     if (!sockets.ok()) return sockets.status();
   }
   const bool for_others = directory->open_to_others() && addresses.empty();
+  const bool guarded = directory->others_may_enter() && addresses.empty();
   auto reserved = OwnRegistration::Reserve(*std::move(directory));
   if (!reserved.ok()) return reserved.status();
   Publication result;
   result.sockets_place_ = {.directory = (*reserved)->directory_path() + "/sockets",
                            .id = (*reserved)->id(),
-                           .for_others = for_others};
+                           .for_others = for_others,
+                           .guarded = guarded};
   result.registration_ = *std::move(reserved);
   auto& content = result.content_;
   content.set_instance(options.instance);

@@ -21,6 +21,7 @@ struct SocketsPlace {
   std::string directory;
   std::string id;           // what their names begin with, before a dot
   bool for_others = false;  // who may come into the directory: there is something to open
+  bool guarded = false;     // others may come in, of a group at least: what has no rule is not for them
 
   // Lets everybody connect.
   absl::Status OpenToOthers() const;

@@ -51,8 +51,18 @@ void OnHangup(int) {
   }
 }
 
+// Never destroyed: threads may outlive static destruction.
+std::mutex& Mutex() {
+  static auto* mutex = new std::mutex;
+  return *mutex;
+}
+
+bool begun = false;  // under the mutex
+
 // A child has no thread to do it, and its signals are no affair of the parent's.
 void ForgetInChild() {
+  begun = false;
+  new (&Mutex()) std::mutex;  // Another thread of the parent had it, perhaps.
   struct sigaction now {};
   if (sigaction(SIGHUP, nullptr, &now) == 0 && now.sa_handler == OnHangup) signal(SIGHUP, SIG_DFL);
 }
@@ -82,14 +92,12 @@ std::string Begin() {
 }  // namespace
 
 void ReloadConfigOnHangup() {
-  static std::mutex mutex;
-  static pid_t begun_in = 0;
   std::string failed;
   {
-    const std::lock_guard lock(mutex);
-    if (begun_in == getpid()) return;
+    const std::lock_guard lock(Mutex());
+    if (begun) return;
     failed = Begin();
-    if (failed.empty()) begun_in = getpid();
+    begun = failed.empty();
   }
   if (!failed.empty())
     Log(LogLevel::kWarning, absl::StrCat("SIGHUP will not have the config file read: ", failed));

@@ -53,7 +53,9 @@ ServeLoop::ServeLoop(const Dispatcher& dispatcher, const ServerOptions& options,
                 [this](std::unique_ptr<Connection> connection) { AddSession(std::move(connection)); }),
       last_session_id_(kFirstSession),
       spin_(options.polling),
-      pool_(*this, options.max_handler_threads) {}
+      // Beside an executor only the runtime's own handlers run here: one thread is left to read.
+      pool_(*this, options.executor ? std::max<size_t>(options.max_handler_threads, 2)
+                                    : options.max_handler_threads) {}
 
 ServeLoop::~ServeLoop() {
   Stop();

@@ -37,7 +37,7 @@ int64_t DeadlineAfter(absl::Duration grace) {
   return NanosFromNow(absl::ToInt64Nanoseconds(std::max(grace, absl::ZeroDuration())));
 }
 
-// Each holds a handler's thread: others are to be left.
+// Each holds a handler's thread: others are to be left, where there are others.
 int32_t MostReflectionStreams(const ServerOptions& options) {
   constexpr size_t kMost = 8;
   return static_cast<int32_t>(std::clamp<size_t>(options.max_handler_threads / 2, 1, kMost));
@@ -122,7 +122,7 @@ absl::Status ServerCore::AddServices(const std::vector<Service*>& services) {
 
 // The guards come first: nobody is to come in between.
 absl::Status ServerCore::GuardAsSaid(const Config& config) {
-  access_.Apply(config, sockets_place_.for_others);
+  access_.Apply(config, sockets_place_.guarded);
   if (!sockets_place_.for_others || !access_.Any(config)) return absl::OkStatus();
   open_to_others_.store(true, std::memory_order_release);
   return sockets_place_.OpenToOthers();

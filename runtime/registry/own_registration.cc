@@ -124,7 +124,9 @@ absl::Status OwnRegistration::Publish(sidecall_registry::Registration content,
   content_.set_pid(getpid());
   content_.set_start_time(absl::ToUnixNanos(absl::Now()));
   content_.set_generation(BootNanos());
-  sockets_ = OwnSockets(directory_, id_, std::move(listen_anew));
+  auto sockets = OwnSockets::Find(directory_, id_, std::move(listen_anew));
+  if (!sockets.ok()) return sockets.status();
+  sockets_ = *std::move(sockets);
   auto held = DirectoryLock::Take(directory_);
   if (!held.ok()) return held.status();
   absl::Status entered = Enter();

@@ -10,16 +10,22 @@
 
 namespace sidecall {
 
-OwnSockets::OwnSockets(const RegistryDirectory& directory, const std::string& id, ListenAnew listen_anew)
-    : listen_anew_(std::move(listen_anew)) {
+absl::StatusOr<OwnSockets> OwnSockets::Find(const RegistryDirectory& directory, const std::string& id,
+                                            ListenAnew listen_anew) {
+  OwnSockets found;
+  found.listen_anew_ = std::move(listen_anew);
   auto folder = directory.OpenSub("sockets");
-  if (!folder.ok()) return;  // The server listens elsewhere.
-  for (const std::string& name : NamesIn(folder->get())) {
+  if (absl::IsNotFound(folder.status())) return found;  // The server listens elsewhere.
+  if (!folder.ok()) return folder.status();
+  auto names = ListDirectory(folder->get());
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) {
     if (!name.starts_with(id + ".")) continue;
     Socket socket{.name = name, .path = absl::StrCat(directory.path(), "/sockets/", name), .file = {}};
     if (lstat(socket.path.c_str(), &socket.file) == 0 && S_ISSOCK(socket.file.st_mode))
-      sockets_.push_back(std::move(socket));
+      found.sockets_.push_back(std::move(socket));
   }
+  return found;
 }
 
 bool OwnSockets::IsThere(const Socket& socket) {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "registry/registry_directory.h"
 
 namespace sidecall {
@@ -22,8 +22,9 @@ class OwnSockets {
   using ListenAnew = std::function<absl::Status(const std::string& name, mode_t mode)>;
 
   OwnSockets() = default;
-  // Those that are there now, of the registration `id`.
-  OwnSockets(const RegistryDirectory& directory, const std::string& id, ListenAnew listen_anew);
+  // Those that are there now, of the registration `id`. Errors: those of the file system.
+  static absl::StatusOr<OwnSockets> Find(const RegistryDirectory& directory, const std::string& id,
+                                         ListenAnew listen_anew);
 
   bool AreThere() const;
   // Has the server listen anew at each that is not there. The first error.

@@ -107,10 +107,15 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(int directory) {
     return why;
   }
   std::vector<std::string> names;
-  while (const dirent* entry = readdir(stream)) {
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(stream);
+    if (entry == nullptr) break;
     if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
   }
+  absl::Status listed = errno == 0 ? absl::OkStatus() : ErrnoStatus(errno, "list a registry's directory");
   closedir(stream);
+  if (!listed.ok()) return listed;
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -34,7 +34,9 @@ class RegistryDirectory {
   const std::string& path() const { return path_; }
   int descriptor() const { return fd_.get(); }
   uid_t owner() const { return owner_; }
-  // Whether other users may come in.
+  // Whether anybody else may come in, be it one of a group.
+  bool others_may_enter() const { return (mode_ & (S_IXGRP | S_IXOTH)) != 0; }
+  // Whether all other users may.
   bool open_to_others() const { return (mode_ & S_IXOTH) != 0; }
 
   // A directory in it, to read.

@@ -1,6 +1,7 @@
 // The config file: the order of those who choose a transport, rules of access, and SIGHUP.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -13,6 +14,13 @@
 #include "call_named_fixture.h"
 #include "call_services.h"
 #include "sidecall/config.h"
+
+#ifdef __SANITIZE_THREAD__
+// A child of a process with threads may have threads.
+extern "C" const char* __tsan_default_options() {  // NOLINT(bugprone-reserved-identifier)
+  return "die_after_fork=0";
+}
+#endif
 
 namespace conformance {
 namespace {
@@ -137,9 +145,8 @@ TEST_F(ConfigTest, AFileThatIsNotThereOrOfOthers) {
 // -- While it runs
 
 // Sends SIGHUP, and waits until a call ends otherwise than with `before`.
-absl::StatusCode AfterHangup(const ServerUnderTest& server, const TestService::Stub& stub,
-                             absl::StatusCode before) {
-  EXPECT_EQ(kill(server.pid(), SIGHUP), 0);
+absl::StatusCode AfterHangup(pid_t server, const TestService::Stub& stub, absl::StatusCode before) {
+  EXPECT_EQ(kill(server, SIGHUP), 0);
   const absl::Time limit = absl::Now() + absl::FromChrono(kPatience);
   absl::StatusCode code = before;
   while (code == before && absl::Now() < limit) {
@@ -157,10 +164,10 @@ TEST_F(ConfigTest, ReloadedAtHangup) {
   EXPECT_TRUE(Echo(stub).ok());
   SayOfService("access { user: \"54321\" }");
   EXPECT_TRUE(Echo(stub).ok()) << "not yet";
-  EXPECT_EQ(AfterHangup(*server, stub, absl::StatusCode::kOk), absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(AfterHangup(server->pid(), stub, absl::StatusCode::kOk), absl::StatusCode::kPermissionDenied);
   SayOfService("access { user: \"54321\" } method { name: \"Echo\" access { user: \"" +
                std::to_string(geteuid()) + "\" } }");
-  EXPECT_EQ(AfterHangup(*server, stub, absl::StatusCode::kPermissionDenied), absl::StatusCode::kOk);
+  EXPECT_EQ(AfterHangup(server->pid(), stub, absl::StatusCode::kPermissionDenied), absl::StatusCode::kOk);
 }
 
 TEST_F(ConfigTest, WhatCannotBeReadChangesNothing) {
@@ -181,9 +188,49 @@ TEST_F(ConfigTest, WhatCannotBeReadChangesNothing) {
   std::filesystem::remove(path());
   EXPECT_TRUE(HasCode(sidecall::ReloadConfig(), absl::StatusCode::kNotFound));
   EXPECT_TRUE(HasCode(Echo(stub), absl::StatusCode::kPermissionDenied));
+  // As it is without the variable, where the one of the machine is gone.
+  unsetenv("SIDECALL_CONFIG");
+  if (!std::filesystem::exists("/etc/sidecall/config.textproto")) {
+    const absl::Status gone = sidecall::ReloadConfig();
+    EXPECT_TRUE(HasCode(gone, absl::StatusCode::kNotFound));
+    EXPECT_TRUE(Says(gone, "is gone: what it said stays"));
+    EXPECT_TRUE(HasCode(Echo(stub), absl::StatusCode::kPermissionDenied));
+  }
+  setenv("SIDECALL_CONFIG", path().c_str(), 1);
   Say("");
   EXPECT_TRUE(sidecall::ReloadConfig().ok());
   EXPECT_TRUE(Echo(stub).ok());
+}
+
+// A server by which SIGHUP has become the runtime's, and what a child finds of it.
+TEST_F(ConfigTest, AServerOfAForkedChildIsReloaded) {
+  SayOfService("access { anyone: true }");
+  Gates gates;
+  const auto services = MakeServices("", gates);
+  sidecall::ServerBuilder builder;
+  services->RegisterWith(builder);
+  ASSERT_TRUE(builder.BuildAndStart().ok());
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(static_cast<unsigned>(kPatience.count()));
+    const auto server = builder.BuildAndStart();
+    (void)!write(ends[1], server.ok() ? "y" : "n", 1);
+    for (;;) pause();
+  }
+  close(ends[1]);
+  char ready = 0;
+  EXPECT_EQ(read(ends[0], &ready, 1), 1);
+  EXPECT_EQ(ready, 'y');
+  close(ends[0]);
+  const TestService::Stub stub(sidecall::CreateChannel(kTarget));
+  EXPECT_TRUE(Echo(stub).ok());
+  SayOfService("access { }");
+  EXPECT_EQ(AfterHangup(child, stub, absl::StatusCode::kOk), absl::StatusCode::kPermissionDenied);
+  kill(child, SIGKILL);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 TEST_F(ConfigTest, ChannelsFollowAReload) {

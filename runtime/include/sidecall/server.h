@@ -52,7 +52,7 @@ struct ServerOptions {
   size_t max_handler_threads = 4096;
   // Where handlers run, in place of the server's own threads: is given one task for each call, on a thread
   // that reads for all, and has it run soon, once, on any thread. max_handler_threads then counts no
-  // handlers.
+  // handlers. The runtime's own reflection does not go there.
   std::function<void(std::function<void()> task)> executor;
   // Whether clients may ask what its services look like, as `sidecall describe` and `sidecall call` do: the
   // .proto files that are linked into the program (docs/reflection.md).
