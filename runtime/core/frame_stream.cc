@@ -197,8 +197,8 @@ FrameStream::Taken FrameStream::Take(internal::MessageTarget& target) {
     }
     const std::lock_guard lock(mutex_);
     std::swap(taken_, filled_);
-    taken_bytes_.store(taken_.size, std::memory_order_relaxed);
     filled_bytes_.store(0, std::memory_order_relaxed);
+    taken_bytes_.store(taken_.size, std::memory_order_release);
   }
   uint32_t size = 0;
   std::memcpy(&size, taken_.bytes.get() + taken_at_, sizeof size);

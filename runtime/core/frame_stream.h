@@ -63,7 +63,9 @@ class FrameStream {
   // Any thread. Bytes of messages that came and were not taken; those that the consumer took over together
   // count until it has taken the last.
   size_t unread_bytes() const {
-    return filled_bytes_.load(std::memory_order_relaxed) + taken_bytes_.load(std::memory_order_relaxed);
+    // In this order, the reverse of Take's: what changes hands meanwhile is not to count twice.
+    const size_t taken = taken_bytes_.load(std::memory_order_acquire);
+    return taken + filled_bytes_.load(std::memory_order_relaxed);
   }
   // Any thread. No message follows those that are there.
   void EndReceiving() { SetFlags(kReceivedAll); }

@@ -3,6 +3,8 @@
 #include <google/protobuf/wrappers.pb.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
@@ -70,6 +72,33 @@ TEST_F(FrameStreamTest, MessagesComeInOrderAndThenTheEnd) {
   EXPECT_EQ(Take(text_), Taken::kEnd);
   EXPECT_EQ(Take(text_), Taken::kEnd);
   EXPECT_FALSE(stream_.over()) << "this side may still send";
+}
+
+// A connection's memory is counted while consumers take what has come: nothing counts twice on its way.
+TEST_F(FrameStreamTest, WhatIsTakenIsNotCountedTwice) {
+  constexpr int kRounds = 20'000;
+  std::atomic<int> received{0};
+  std::atomic<int> taken{0};
+  std::thread consumer([&] {
+    std::string text;
+    for (int round = 1; round <= kRounds; round++) {
+      while (received.load() < round) std::this_thread::yield();
+      EXPECT_EQ(Take(text), Taken::kMessage);
+      EXPECT_EQ(Take(text), Taken::kNothing);
+      (void)stream_.WindowToReturn();
+      taken.store(round);
+    }
+  });
+  size_t most = 0;
+  size_t one = 0;
+  for (int round = 1; round <= kRounds; round++) {
+    ASSERT_TRUE(Receive("x").ok());
+    if (round == 1) one = stream_.unread_bytes();
+    received.store(round);
+    while (taken.load() < round) most = std::max(most, stream_.unread_bytes());
+  }
+  consumer.join();
+  EXPECT_EQ(most, one);
 }
 
 TEST_F(FrameStreamTest, MessageForAWaitingConsumerIsParsedAtOnce) {
