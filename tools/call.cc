@@ -137,9 +137,7 @@ class Caller {
     if (std::find(services->begin(), services->end(), asked_.method.service) == services->end())
       return Unknown();
     return absl::FailedPreconditionError(
-        absl::StrCat("the server has ", asked_.method.service,
-                     ", but does not know what it looks like: it is not built from a .proto with descriptors "
-                     "(optimize_for = LITE_RUNTIME)"));
+        absl::StrCat("the server has ", asked_.method.service, ", ", kNotReflected));
   }
 
   // Of a method that the server does not have: it says itself what comes nearest.

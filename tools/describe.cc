@@ -101,9 +101,7 @@ absl::Status WhyUnknown(AskedServer& asked, const std::string& service, const st
   if (!asked.types.status().ok()) return asked.types.status();
   if (known == nullptr) {
     return absl::NotFoundError(
-        absl::StrCat("the server of ", asked.Name(), " serves ", service,
-                     ", but does not know what it looks like: it is not built from a .proto with descriptors "
-                     "(optimize_for = LITE_RUNTIME)"));
+        absl::StrCat("the server of ", asked.Name(), " serves ", service, ", ", kNotReflected));
   }
   return absl::NotFoundError(absl::StrCat(service, " has no method ", symbol.substr(service.size() + 1),
                                           ". It has: ", MethodsOf(*known)));

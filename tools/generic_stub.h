@@ -29,9 +29,9 @@ class GenericStub {
                          ClientContext& context, const google::protobuf::MessageLite& request,
                          google::protobuf::MessageLite& reply) const;
 
-  // Calls a method that a server probably does not have, to hear what it has instead: UNIMPLEMENTED. No
-  // handler ever runs: no message has the bytes that are sent, and a server that has the method says
-  // INVALID_ARGUMENT.
+  // Calls a method that a server does not have, to hear what it has instead: UNIMPLEMENTED. Where another
+  // server of the channel has it, INVALID_ARGUMENT: no message has the bytes that are sent. Only a handler
+  // that takes a stream would run, and find it empty.
   absl::Status CallInVain(const std::string& method, ClientContext& context) const;
 
  private:

@@ -24,6 +24,11 @@
 
 namespace sidecall::tools {
 
+// Of a server and a service that it has, and describes to nobody.
+inline constexpr char kNotReflected[] =
+    "but does not know what it looks like: it is not built from a .proto with descriptors (optimize_for = "
+    "LITE_RUNTIME)";
+
 class ReflectedTypes final : private google::protobuf::DescriptorDatabase,
                              private google::protobuf::DescriptorPool::ErrorCollector {
  public:
