@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
@@ -66,9 +65,7 @@ std::string PathFromEnvironment() {
 }
 
 // It says who may call: nobody else is to have written it.
-absl::Status CheckFile(int file, const std::string& path) {
-  struct stat found {};
-  if (fstat(file, &found) != 0) return ErrnoStatus(errno, "stat " + path);
+absl::Status CheckFile(const struct stat& found, const std::string& path) {
   const auto refused = [&](const std::string& why) {
     return absl::FailedPreconditionError(absl::StrCat("the config file ", path, " is not read: ", why));
   };
@@ -106,14 +103,14 @@ absl::StatusOr<Config> ReadConfig() {
     return ErrnoStatus(errno, absl::StrCat("open the config file ", path),
                        named.empty() ? "" : "See $SIDECALL_CONFIG");
   }
-  absl::Status trusted = CheckFile(file.get(), path);
-  if (!trusted.ok()) return trusted;
   struct stat before {};
   struct stat after {};
-  fstat(file.get(), &before);
+  if (fstat(file.get(), &before) != 0) return ErrnoStatus(errno, "stat " + path);
+  absl::Status trusted = CheckFile(before, path);
+  if (!trusted.ok()) return trusted;
   auto text = ReadWhole(file.get(), path);
   if (!text.ok()) return text.status();
-  fstat(file.get(), &after);
+  if (fstat(file.get(), &after) != 0) return ErrnoStatus(errno, "stat " + path);
   const bool same =
       before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
   if (!same || static_cast<off_t>(text->size()) != after.st_size) {
