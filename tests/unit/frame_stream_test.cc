@@ -95,7 +95,10 @@ TEST_F(FrameStreamTest, WhatIsTakenIsNotCountedTwice) {
     ASSERT_TRUE(Receive("x").ok());
     if (round == 1) one = stream_.unread_bytes();
     received.store(round);
-    while (taken.load() < round) most = std::max(most, stream_.unread_bytes());
+    while (taken.load() < round) {
+      most = std::max(most, stream_.unread_bytes());
+      std::this_thread::yield();
+    }
   }
   consumer.join();
   EXPECT_EQ(most, one);
