@@ -42,10 +42,21 @@ std::string Without(const std::set<std::string>& first, const std::set<std::stri
 
 }  // namespace
 
+// Once it holds still: a sanitizer's check of a pointer, for one, has a pipe for a moment.
 BaseLine BaseLine::Take(pid_t pid, const std::string& directory, size_t spare_threads) {
+  constexpr int kLooks = 3;
+  constexpr int kApartMs = 3;
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
   BaseLine line(pid, directory, spare_threads);
-  line.figures_ = ProcessFigures::Of(pid);
-  line.files_ = FilesNow(directory);
+  int alike = 0;
+  do {
+    ProcessFigures figures = ProcessFigures::Of(pid);
+    std::set<std::string> files = FilesNow(directory);
+    alike = figures == line.figures_ && files == line.files_ ? alike + 1 : 1;
+    line.figures_ = std::move(figures);
+    line.files_ = std::move(files);
+    if (alike < kLooks) poll(nullptr, 0, kApartMs);
+  } while (alike < kLooks && std::chrono::steady_clock::now() < limit);
   return line;
 }
 

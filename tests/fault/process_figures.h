@@ -21,6 +21,7 @@ struct ProcessFigures {
 
   static ProcessFigures Of(pid_t pid);
   std::string ToString() const;
+  bool operator==(const ProcessFigures&) const = default;
 };
 
 // Field `key` of /proc/PID/status in bytes: "RssAnon", "VmPeak", "VmSize".
