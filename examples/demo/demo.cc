@@ -100,7 +100,8 @@ absl::Status Run(int calls) {
   PrintRow("address", "reply", "median");
   // Other processes first: they are forked while this one has no threads.
   for (const std::string& address :
-       {"unix:" + scratch.path() + "/unix", "unix-abstract:" + name, "shm:" + scratch.path() + "/shm"}) {
+       {"unix:" + scratch.path() + "/unix", "unix-abstract:" + name, "shm:" + scratch.path() + "/shm",
+        "pipe:" + scratch.path() + "/pipe", "mqueue:/" + name}) {
     absl::Status status = CallOtherProcess(program, address, calls);
     if (interrupted()) return absl::CancelledError("interrupted");
     if (!status.ok()) return absl::Status(status.code(), absl::StrCat(address, ": ", status.message()));

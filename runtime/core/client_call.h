@@ -76,9 +76,13 @@ class ClientCall {
 
   // Null for a unary call. Any thread.
   FrameStream* streaming() const { return streaming_.load(std::memory_order_acquire); }
-  // Which START of its connection is its own, counted from 1.
+  // Which START of its connection and lane is its own, counted from 1 in the order in which they are sent
+  // whole; 0 until it is.
   void set_ordinal(uint64_t ordinal) { ordinal_.store(ordinal, std::memory_order_relaxed); }
   uint64_t ordinal() const { return ordinal_.load(std::memory_order_relaxed); }
+  // Of its frames, but for those of control. Set when it begins.
+  void set_lane(Lane lane) { lane_.store(lane, std::memory_order_relaxed); }
+  Lane lane() const { return lane_.load(std::memory_order_relaxed); }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
   const internal::Method& method() const { return *method_.load(std::memory_order_relaxed); }
 
@@ -95,6 +99,7 @@ class ClientCall {
   uint32_t generation_ = 0;
   std::atomic<uint32_t> stream_{0};
   std::atomic<uint64_t> ordinal_{0};
+  std::atomic<Lane> lane_{Lane::kData};
   std::atomic<State> state_{State::kFree};
   std::atomic<FrameStream*> streaming_{nullptr};
   std::atomic<bool> metadata_taken_{false};

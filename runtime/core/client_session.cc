@@ -62,10 +62,14 @@ void ClientSession::LookAround() {
   }
   if (!TakeReaderRole()) return;
   SleepUntilReadable(0);
+  PollWhatIsThere();
+  HandReaderRoleOn(true);
+}
+
+void ClientSession::PollWhatIsThere() {
   // A server that sends without end does not hold a caller here for ever.
   for (int rounds = 0; rounds < kMostRoundsOfALook && PollFrames() > 0; rounds++) {
   }
-  HandReaderRoleOn(true);
 }
 
 size_t ClientSession::PollFrames() {
@@ -74,12 +78,12 @@ size_t ClientSession::PollFrames() {
   return frames;
 }
 
-void ClientSession::PollOnce() {
+void ClientSession::ReadWhatIsThere() {
   if (forked()) [[unlikely]] {
     return;
   }
   if (!TakeReaderRole()) return;
-  PollFrames();
+  PollWhatIsThere();
   HandReaderRoleOn(true);
 }
 
@@ -143,10 +147,12 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   FrameHeader header;
   header.type = FrameType::kStart;
   if (start.request != nullptr) header.flags = FrameFlags::kMessage | FrameFlags::kHalfClose;
-  header.stream = Begin(*call, start);
-  call->set_ordinal(++starts_);
-  header.code = method.id();
   const ClientContext& context = start.context;
+  if (context.priority() == CallPriority::kUrgent) header.lane = Lane::kUrgent;
+  call->set_lane(header.lane);
+  call->set_ordinal(0);
+  header.stream = Begin(*call, start);
+  header.code = method.id();
   if (context.deadline_nanos() != ClientContext::kNoDeadline) {
     header.argument = static_cast<uint64_t>(context.deadline_nanos());
   }
@@ -166,6 +172,8 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
     }
     writer_.Send(lock, header, head, start.request, request_size);
   }
+  // As the server counts them: one in pieces is overtaken by others.
+  call->set_ordinal(++starts_[static_cast<size_t>(header.lane)]);
   if (start.may_wait) {
     writer_.PutOffFlush(lock, request_size);
   } else {
@@ -174,7 +182,7 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   // Its handler is not to wait for room until somebody reads what abandoned calls were sent.
   if (abandoned_) [[unlikely]] {
     abandoned_ = false;
-    PollOnce();
+    ReadWhatIsThere();
   }
   return call;
 }
@@ -222,7 +230,7 @@ void ClientSession::Drop(ClientCall& call) {
   }
   SendCancel(lock, stream);
   // Whoever only drops calls reads the server's answers here, which free the indices.
-  PollOnce();
+  ReadWhatIsThere();
 }
 
 template <typename Done>
@@ -403,7 +411,10 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
     }
     case FrameType::kGoAway:
       going_away_.store(true, std::memory_order_release);  // Calls in flight go on.
-      if (header.argument > 0) starts_taken_ = header.argument - 1;
+      if (header.argument > 0) {
+        starts_taken_[static_cast<size_t>(Lane::kData)] = header.argument - 1;
+        starts_taken_[static_cast<size_t>(Lane::kUrgent)] = header.code == kAllUrgentTaken ? UINT64_MAX : header.code;
+      }
       return absl::OkStatus();
     case FrameType::kPong:
       return absl::OkStatus();
@@ -500,7 +511,7 @@ void ClientSession::OnClosed(const absl::Status& why) {
 }
 
 void ClientSession::EndByClose(ClientCall& call) {
-  const bool taken = call.ordinal() <= starts_taken_;
+  const bool taken = call.ordinal() <= starts_taken_[static_cast<size_t>(call.lane())];
   EndOf(call, taken ? close_status_
                     : NotSent(absl::UnavailableError("the server left before it had taken the call")));
 }

@@ -6,6 +6,7 @@
 #ifndef SIDECALL_CORE_CLIENT_SESSION_H_
 #define SIDECALL_CORE_CLIENT_SESSION_H_
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -86,7 +87,7 @@ class ClientSession final : private WholeFrameSink {
   bool AwaitStream(ClientCall& call, ClientContext& context, Sleeper& sleeper,
                    absl::FunctionRef<bool()> done);
   // Reads what has come, unless somebody is at it.
-  void PollOnce();
+  void ReadWhatIsThere();
   // Sends what found no room.
   void Flush();
   bool has_pending() const { return writer_.has_pending(); }
@@ -169,6 +170,7 @@ class ClientSession final : private WholeFrameSink {
   void SleepAsFollower(const Wait& wait, Done done);
   bool SleepUntilReadable(int64_t deadline_nanos);
   size_t PollFrames();
+  void PollWhatIsThere();
   void SleepUntilHeard(int64_t deadline_nanos);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
   bool Abandon(FrameWriter::Lock& lock, ClientCall& call);
@@ -194,7 +196,7 @@ class ClientSession final : private WholeFrameSink {
 
   // Under the write lock.
   int64_t last_start_nanos_ = 0;  // coarse
-  uint64_t starts_ = 0;           // ever
+  std::array<uint64_t, kLanes> starts_{};  // sent whole, ever, by lane
   bool abandoned_ = false;        // a call, since the last one began
 
   FrameWriter writer_;
@@ -208,7 +210,11 @@ class ClientSession final : private WholeFrameSink {
   FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;
   bool violated_ = false;               // by the server; as close_status_
-  uint64_t starts_taken_ = UINT64_MAX;  // by the server, as its last word says
+  std::array<uint64_t, kLanes> starts_taken_ = [] {  // by the server, as its last word says, by lane
+    std::array<uint64_t, kLanes> all;
+    all.fill(UINT64_MAX);
+    return all;
+  }();
 
   std::atomic<bool> closed_{false};  // close_status_ tells why
   std::atomic<bool> going_away_{false};

@@ -11,6 +11,7 @@ bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
   FrameStream& stream = *call.streaming();
   FrameHeader header;
   header.type = FrameType::kMessage;
+  header.lane = call.lane();
   header.stream = call.stream();
   if (message != nullptr) header.flags |= FrameFlags::kMessage;
   if (!several.empty()) header.flags |= FrameFlags::kMessage | FrameFlags::kSeveral;

@@ -47,7 +47,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
     return false;
   }
   if (TimeToLook()) {
-    session_.PollOnce();
+    session_.ReadWhatIsThere();
     if (MonotonicNanos() >= WaitDeadline(context_)) GiveUp(LeftByCaller(call_.method(), context_));
     if (stream_.over() || call_.done()) return false;
   }
@@ -191,7 +191,7 @@ absl::Status FrameClientStream::Leave() {
   CancelOnce();
   // Other streams' messages may wait for the room that this one's take. Before Abandon, behind which the
   // session may go.
-  session_.PollOnce();
+  session_.ReadWhatIsThere();
   absl::Status why = stream_.why_broken();
   if (!session_.Abandon(call_)) (void)call_.Take();
   return why;

@@ -55,6 +55,7 @@ void ClientContext::LimitDeadline(int64_t deadline_nanos) {
 std::unique_ptr<ClientContext> ClientContext::FromServerContext(const ServerContext& server_context) {
   auto context = std::make_unique<ClientContext>();
   context->deadline_nanos_ = context->parents_deadline_nanos_ = server_context.deadline_nanos();
+  context->priority_ = server_context.priority();
   context->group_ = server_context.nested_calls();
   context->group_->Add(*context);
   context->CarryTraceOn(server_context);
@@ -111,10 +112,12 @@ void ClientContext::RemoveWaker(Waker& waker) {
   }
 }
 
-void ServerContext::Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos) {
+void ServerContext::Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos,
+                          CallPriority priority) {
   call_ = call;
   peer_ = &peer;
   deadline_nanos_ = deadline_nanos;
+  priority_ = priority;
   cancelled_.store(false, std::memory_order_relaxed);
   if (nested_ != nullptr) nested_.reset();
   client_metadata_.clear();

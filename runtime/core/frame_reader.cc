@@ -88,7 +88,7 @@ absl::Status FrameReader::TakeFrame(const FrameHeader& header, const FrameBody& 
   }
   if (header.type == FrameType::kContinuation) return Continue(header, body);
   if (header.has(FrameFlags::kMore)) return BeginAssembly(header, body);
-  if (!assemblies_.empty() && header.lane == Lane::kData && assemblies_.contains(header.stream)) {
+  if (!assemblies_.empty() && header.lane != Lane::kControl && assemblies_.contains(header.stream)) {
     return absl::DataLossError(
         absl::StrCat("stream ", header.stream, ": a frame among the pieces of another"));
   }

@@ -14,7 +14,7 @@ namespace sidecall {
 
 struct FrameRule {
   bool known = false;
-  Lane lane = Lane::kData;
+  Lane lane = Lane::kData;  // or, in its place, kUrgent
   bool has_body = false;
   uint8_t flags = 0;  // that may be set
 };
@@ -43,12 +43,16 @@ inline constexpr std::array kFrameRules = [] {
 }();
 static_assert(kFrameRules.size() == static_cast<size_t>(FrameType::kGoAway) + 1);
 
+inline bool KeepsLane(Lane lane, const FrameRule& rule) {
+  return lane == rule.lane || (lane == Lane::kUrgent && rule.lane == Lane::kData);
+}
+
 // Whether `header` keeps the rule of its type.
 inline bool KeepsFrameRule(const FrameHeader& header) {
   const auto type = static_cast<size_t>(header.type);
   if (type >= kFrameRules.size()) return false;
   const FrameRule& rule = kFrameRules[type];
-  return rule.known && (header.flags & ~rule.flags) == 0 && header.lane == rule.lane &&
+  return rule.known && (header.flags & ~rule.flags) == 0 && KeepsLane(header.lane, rule) &&
          header.fd_count == 0 && (rule.has_body || header.length == 0);
 }
 

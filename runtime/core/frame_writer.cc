@@ -92,7 +92,7 @@ class FrameWriter::FragmentStream final : public google::protobuf::io::ZeroCopyO
 
 FrameWriter::Place FrameWriter::Reserve(size_t size, Lane lane) {
   Place place;
-  if (pending_.empty() || lane == Lane::kControl) place.slot = connection_.Reserve(size, lane);
+  if (!WaitsBehind(lane)) place.slot = connection_.Reserve(size, lane);
   return place.slot.body != nullptr ? std::move(place) : Spilled(size);
 }
 
@@ -106,7 +106,7 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
   } else {
     if (header.type == FrameType::kEnd) pending_ends_.fetch_add(1, std::memory_order_relaxed);
     pending_bytes_.fetch_add(header.length, std::memory_order_relaxed);
-    pending_.push_back({.header = header, .body = std::move(place.spilled)});
+    PendingOf(header.lane).push_back({.header = header, .body = std::move(place.spilled)});
     pending_left_.store(true, std::memory_order_release);
   }
 }
@@ -124,7 +124,7 @@ void FrameWriter::KeepControl(const FrameHeader& header) {
 void FrameWriter::Send(Lock& lock, const FrameHeader& header, std::string_view head,
                        const internal::MessageSource* message, size_t message_size) {
   const size_t size = head.size() + message_size;
-  if (size > limits_.inline_slot || (!pending_.empty() && header.lane == Lane::kData)) [[unlikely]] {
+  if (size > limits_.inline_slot || WaitsBehind(header.lane)) [[unlikely]] {
     SendLarge(lock, header, head, message, size);
     return;
   }
@@ -143,7 +143,7 @@ void FrameWriter::Send(Lock& lock, const FrameHeader& header, std::string_view h
   connection_.Commit(slot, WithLength(header, size));
 }
 
-// Large, or data behind others that wait for room.
+// Large, or behind others of its lane that wait for room.
 void FrameWriter::SendLarge(Lock& lock, const FrameHeader& header, std::string_view head,
                             const internal::MessageSource* message, size_t size) {
   if (size > limits_.max_frame) {
@@ -171,12 +171,25 @@ void FrameWriter::SendFragments(Lock& lock, const FrameHeader& header, std::stri
 
 void FrameWriter::PutOffFlush(const Lock& lock, size_t message_size) {
   const size_t bytes = put_off_bytes_.load(std::memory_order_relaxed) + sizeof(FrameHeader) + message_size;
-  if (bytes >= kPutOffBytes || !pending_.empty() || !pending_control_.empty()) {
+  if (bytes >= kPutOffBytes || !pending_.empty() || !pending_urgent_.empty() ||
+      !pending_control_.empty()) {
     Flush(lock);
     return;
   }
   put_off_bytes_.store(bytes, std::memory_order_relaxed);
   if (!has_pending()) pending_left_.store(true, std::memory_order_seq_cst);
+}
+
+void FrameWriter::FlushPending(Lane lane) {
+  for (std::deque<Pending>& pending = PendingOf(lane); !pending.empty(); pending.pop_front()) {
+    const Pending& next = pending.front();
+    const Slot slot = connection_.Reserve(next.header.length, lane);
+    if (slot.body == nullptr) return;
+    std::memcpy(slot.body, next.body.get(), next.header.length);
+    connection_.Commit(slot, next.header);
+    if (next.header.type == FrameType::kEnd) pending_ends_.fetch_sub(1, std::memory_order_relaxed);
+    pending_bytes_.fetch_sub(next.header.length, std::memory_order_relaxed);
+  }
 }
 
 void FrameWriter::Flush(const Lock& /*lock*/) {
@@ -187,18 +200,11 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
     connection_.Commit(slot, pending_control_.front());
     pending_control_.erase(pending_control_.begin());
   }
-  while (!pending_.empty()) {
-    Pending& next = pending_.front();
-    const Slot slot = connection_.Reserve(next.header.length, next.header.lane);
-    if (slot.body == nullptr) break;
-    std::memcpy(slot.body, next.body.get(), next.header.length);
-    connection_.Commit(slot, next.header);
-    if (next.header.type == FrameType::kEnd) pending_ends_.fetch_sub(1, std::memory_order_relaxed);
-    pending_bytes_.fetch_sub(next.header.length, std::memory_order_relaxed);
-    pending_.pop_front();
-  }
+  FlushPending(Lane::kUrgent);
+  FlushPending(Lane::kData);
   const bool all_sent = connection_.Flush();
-  const bool left = !all_sent || !pending_.empty() || !pending_control_.empty();
+  const bool left =
+      !all_sent || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty();
   if (left != pending_left_.load(std::memory_order_relaxed)) {
     pending_left_.store(left, std::memory_order_seq_cst);
   }

@@ -69,6 +69,11 @@ class FrameWriter {
     std::unique_ptr<char[]> spilled;
     char* body() const { return spilled != nullptr ? spilled.get() : slot.body; }
   };
+  // What waits for room of that lane, and is to be sent before anything more of it.
+  std::deque<Pending>& PendingOf(Lane lane) { return lane == Lane::kUrgent ? pending_urgent_ : pending_; }
+  // Whether a frame of that lane has to wait behind others.
+  bool WaitsBehind(Lane lane) { return lane != Lane::kControl && !PendingOf(lane).empty(); }
+  void FlushPending(Lane lane);
   Place Reserve(size_t size, Lane lane);
   static Place Spilled(size_t size);
   void Commit(Place place, const FrameHeader& header);
@@ -81,6 +86,7 @@ class FrameWriter {
   Connection& connection_;
   const ConnectionLimits limits_;
   std::deque<Pending> pending_;  // in order of commit
+  std::deque<Pending> pending_urgent_;
   // Control frames without room: state, not a queue. One a type and stream, however many were sent.
   std::vector<FrameHeader> pending_control_;
   std::vector<Sleeper*> room_waiters_;

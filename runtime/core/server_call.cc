@@ -40,9 +40,10 @@ bool FrameServerCall::PastDeadline() const {
   return deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_;
 }
 
-void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos,
+void FrameServerCall::Begin(const FrameHeader& start, const Dispatcher::Entry& entry, int64_t deadline_nanos,
                             bool method_known, uint32_t send_window) {
-  stream_.store(stream, std::memory_order_relaxed);
+  stream_.store(start.stream, std::memory_order_relaxed);
+  lane_ = start.lane;
   entry_ = &entry;
   deadline_nanos_ = deadline_nanos;
   method_known_ = method_known;
@@ -52,7 +53,8 @@ void FrameServerCall::Begin(uint32_t stream, const Dispatcher::Entry& entry, int
   claimed_.store(false, std::memory_order_relaxed);
   cancelled_by_handler_.store(false, std::memory_order_relaxed);
   measure_ = {};
-  context_.Start(this, session_.peer(), deadline_nanos);
+  context_.Start(this, session_.peer(), deadline_nanos,
+                 lane_ == Lane::kUrgent ? CallPriority::kUrgent : CallPriority::kNormal);
   streaming_ = entry.method->kind() != internal::MethodKind::kUnary;
   if (streaming_) {
     if (frame_stream_ == nullptr) frame_stream_ = std::make_unique<FrameStream>();
@@ -225,7 +227,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   const bool more = options.buffer_hint() || options.is_last_message();
   if (!stream.JoinsBurst(size, more)) {
     FlushBurst();
-    session_.SendMessage(this->stream(), {}, &message, size);
+    session_.SendMessage(*this, {}, &message, size);
     return AwaitRoom();
   }
   {
@@ -252,7 +254,7 @@ void FrameServerCall::FlushBurst() {
   // Held while it is sent, so that bursts leave in the order of their messages.
   const std::lock_guard lock(frame_stream_->burst_mutex());
   if (burst.empty()) return;
-  session_.SendMessage(stream(), burst.body(), nullptr, 0);
+  session_.SendMessage(*this, burst.body(), nullptr, 0);
   burst.Clear();
 }
 
@@ -265,7 +267,7 @@ void FrameServerCall::SendInitialMetadata() {
   }
   std::string head;
   AppendMetadata(head, context_.initial_metadata());
-  session_.SendMetadata(stream(), head);
+  session_.SendMetadata(*this, head);
 }
 
 // What the handler's status becomes where the stream broke on this side, or the deadline has passed: the
@@ -300,6 +302,7 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
   NoteStatus(status);
   FrameHeader header;
   header.type = FrameType::kEnd;
+  header.lane = lane_;
   header.stream = stream();
   if (!status.ok()) header.code = static_cast<uint32_t>(status.code());
   if (method_known_) header.flags |= FrameFlags::kMethodKnown;

@@ -36,9 +36,9 @@ class FrameServerCall final : public internal::ServerCall {
 
   explicit FrameServerCall(ServerSession& session) : session_(session) {}
 
-  // A call begins. `method_known`: tell the client that its method id is known from now on. `send_window`:
+  // A call begins, with that frame. `method_known`: tell the client that its method id is known from now on. `send_window`:
   // bytes that a streaming one may send.
-  void Begin(uint32_t stream, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known,
+  void Begin(const FrameHeader& start, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known,
              uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) {
@@ -88,6 +88,8 @@ class FrameServerCall final : public internal::ServerCall {
   const internal::Method& method() const { return *entry_->method; }
   ServerSession& session() const { return session_; }
   uint32_t stream() const { return stream_.load(std::memory_order_relaxed); }
+  // Of its frames, but for those of control.
+  Lane lane() const { return lane_; }
 
  private:
   void OnRequestParsed();
@@ -107,6 +109,7 @@ class FrameServerCall final : public internal::ServerCall {
   ServerSession& session_;
   std::atomic<bool> open_{false};
   std::atomic<uint32_t> stream_{0};
+  Lane lane_ = Lane::kData;
   const Dispatcher::Entry* entry_ = nullptr;
   std::string_view request_;
   std::string kept_request_;

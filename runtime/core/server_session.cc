@@ -26,10 +26,11 @@ uint64_t MaxWholeFrame(const ServerOptions& options) {
 }
 
 // The END, and its body's beginning, of a call that no handler has seen.
-FrameHeader Refusal(uint32_t stream, const absl::Status& status, std::string& head) {
+FrameHeader Refusal(uint32_t stream, Lane lane, const absl::Status& status, std::string& head) {
   FrameHeader header;
   header.type = FrameType::kEnd;
   header.flags = FrameFlags::kStatus;
+  header.lane = lane;
   header.stream = stream;
   header.code = static_cast<uint32_t>(status.code());
   // What a rule refuses is the server's answer: no other server is to be asked.
@@ -58,22 +59,24 @@ void ServerSession::Flush() {
   writer_.Flush(lock);
 }
 
-void ServerSession::SendMessage(uint32_t stream, std::string_view several,
+void ServerSession::SendMessage(const FrameServerCall& call, std::string_view several,
                                 const internal::MessageSource* message, size_t size) {
   FrameHeader header;
   header.type = FrameType::kMessage;
   header.flags = FrameFlags::kMessage;
   if (message == nullptr) header.flags |= FrameFlags::kSeveral;
-  header.stream = stream;
+  header.lane = call.lane();
+  header.stream = call.stream();
   FrameWriter::Lock lock(write_mutex_);
   Send(lock, header, several, message, size);
 }
 
-void ServerSession::SendMetadata(uint32_t stream, std::string_view head) {
+void ServerSession::SendMetadata(const FrameServerCall& call, std::string_view head) {
   FrameHeader header;
   header.type = FrameType::kMetadata;
   header.flags = FrameFlags::kMetadata;
-  header.stream = stream;
+  header.lane = call.lane();
+  header.stream = call.stream();
   FrameWriter::Lock lock(write_mutex_);
   Send(lock, header, head, nullptr, 0);
 }
@@ -159,24 +162,25 @@ bool ServerSession::HasMemoryFor(uint64_t bytes) {
 
 void ServerSession::Refuse(FrameServerCall& call, const absl::Status& status) {
   std::string head;
-  const FrameHeader header = Refusal(call.stream(), status, head);
+  const FrameHeader header = Refusal(call.stream(), call.lane(), status, head);
   SendEnd(call, header, head, nullptr);
 }
 
-void ServerSession::Refuse(uint32_t stream, const absl::Status& status) {
+void ServerSession::Refuse(const FrameHeader& start, const absl::Status& status) {
   CountRefusedCall(status.code());
   std::string head;
-  const FrameHeader header = Refusal(stream, status, head);
+  const FrameHeader header = Refusal(start.stream, start.lane, status, head);
   FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, head, nullptr, 0);
   writer_.Flush(lock);
 }
 
-void ServerSession::SendControl(FrameType type, uint32_t stream, uint64_t argument) {
+void ServerSession::SendControl(FrameType type, uint32_t stream, uint64_t argument, uint32_t code) {
   FrameHeader header;
   header.type = type;
   header.lane = Lane::kControl;
   header.stream = stream;
+  header.code = code;
   header.argument = argument;
   FrameWriter::Lock lock(write_mutex_);
   Send(lock, header, {}, nullptr, 0);
@@ -201,7 +205,10 @@ void ServerSession::GoAway() {
 
 void ServerSession::SayLast() {
   // Also to one whose hello was not read: it may have begun calls by now.
-  if (!closed_) SendControl(FrameType::kGoAway, 0, starts_ + 1);
+  if (closed_) return;
+  SendControl(FrameType::kGoAway, 0, starts_[static_cast<size_t>(Lane::kData)] + 1,
+              static_cast<uint32_t>(
+                  std::min<uint64_t>(starts_[static_cast<size_t>(Lane::kUrgent)], kAllUrgentTaken)));
 }
 
 void ServerSession::CancelCalls() {
@@ -300,13 +307,14 @@ void ServerSession::TakeCancel(uint32_t stream) {
 // The three steps of Start, inline in it: it is on the hot path.
 
 // The call of the stream's index; null where it is refused. DATA_LOSS where no client begins such a stream.
-inline absl::Status ServerSession::TakeFreeCall(uint32_t stream, FrameServerCall*& call) {
+inline absl::Status ServerSession::TakeFreeCall(const FrameHeader& start, FrameServerCall*& call) {
+  const uint32_t stream = start.stream;
   const uint32_t index = StreamIndex(stream);
   if (index == stream) {
     return absl::DataLossError(absl::StrCat("the client began stream ", stream, ", of generation 0"));
   }
   if (index >= options_.max_calls_per_connection) {
-    Refuse(stream,
+    Refuse(start,
            absl::ResourceExhaustedError(absl::StrCat("this server takes ", options_.max_calls_per_connection,
                                                      " calls at once on a connection")));
     return absl::OkStatus();
@@ -366,14 +374,14 @@ inline absl::Status ServerSession::TakeRequest(FrameServerCall& call, const Fram
 }
 
 absl::Status ServerSession::Start(const FrameHeader& header, std::string_view body) {
-  starts_++;
+  CountStart(header.lane);
   flood_budget_.Earn(!header.has(FrameFlags::kHalfClose));
   if (writer_.pending_ends() >= options_.max_calls_per_connection) {
     return absl::DataLossError(absl::StrCat(
         "the client begins calls and reads no answers: ", options_.max_calls_per_connection, " wait for it"));
   }
   FrameServerCall* call = nullptr;
-  absl::Status free = TakeFreeCall(header.stream, call);
+  absl::Status free = TakeFreeCall(header, call);
   if (!free.ok()) return free;
   if (call == nullptr) return absl::OkStatus();  // Refused.
   const Dispatcher::Entry* entry = nullptr;
@@ -383,7 +391,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   if (entry == nullptr) return absl::OkStatus();  // Refused.
   absl::Status takes = CheckTakesCall(header.stream, *entry);
   if (!takes.ok()) {
-    Refuse(header.stream, takes);
+    Refuse(header, takes);
     return absl::OkStatus();
   }
   int64_t deadline_nanos = 0;
@@ -391,12 +399,12 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
     deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
     if (deadline_nanos == 0) deadline_nanos = 1;  // 0 is none
   }
-  call->Begin(header.stream, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
+  call->Begin(header, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
   absl::Status taken = TakeRequest(*call, header, *entry, body);
   if (!taken.ok()) {
     call->SetClosed();
     if (absl::IsDataLoss(taken)) return taken;
-    Refuse(header.stream, taken);
+    Refuse(header, taken);
     return absl::OkStatus();
   }
   started_++;
@@ -420,7 +428,7 @@ absl::Status ServerSession::FindMethod(const FrameHeader& header, std::string_vi
   if (!taken.ok()) return taken;
   entry = dispatcher_.Find(name);
   if (entry == nullptr) {
-    Refuse(header.stream, dispatcher_.NotFound(name));
+    Refuse(header, dispatcher_.NotFound(name));
     return absl::OkStatus();
   }
   if (header.code < kMaxMethodIds) {
@@ -471,8 +479,8 @@ absl::StatusOr<bool> ServerSession::OnSplitBegins(const FrameHeader& header, uin
   const bool fits = size > MaxWholeFrame(options_) || HasMemoryFor(size);
   if (header.type == FrameType::kStart && !open) {
     if (!fits) {
-      starts_++;
-      Refuse(header.stream, NoMemory());
+      CountStart(header.lane);
+      Refuse(header, NoMemory());
     }
     return fits;
   }
@@ -499,8 +507,8 @@ void ServerSession::OnTooLarge(const FrameHeader& header, uint64_t size) {
       connection_->Close();  // As Start, which it does not come to.
       return;
     }
-    starts_++;
-    Refuse(header.stream, TooLarge(size));
+    CountStart(header.lane);
+    Refuse(header, TooLarge(size));
   } else if (FrameStream* stream = StreamOf(header.stream); stream != nullptr) {
     stream->Break(TooLarge(size));
   }

@@ -5,6 +5,7 @@
 #ifndef SIDECALL_CORE_SERVER_SESSION_H_
 #define SIDECALL_CORE_SERVER_SESSION_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -81,9 +82,9 @@ class ServerSession final : private WholeFrameSink {
   void Flush();
   // Frames of an open stream: a burst of several messages, or `message`; the initial metadata; window that
   // the peer may use again.
-  void SendMessage(uint32_t stream, std::string_view several, const internal::MessageSource* message,
+  void SendMessage(const FrameServerCall& call, std::string_view several, const internal::MessageSource* message,
                    size_t size);
-  void SendMetadata(uint32_t stream, std::string_view head);
+  void SendMetadata(const FrameServerCall& call, std::string_view head);
   void SendWindow(uint32_t stream, uint64_t bytes);
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,
                    absl::FunctionRef<bool()> done) {
@@ -104,7 +105,7 @@ class ServerSession final : private WholeFrameSink {
   void OnClosed(const absl::Status& why) override;
 
   absl::Status Start(const FrameHeader& header, std::string_view body);
-  absl::Status TakeFreeCall(uint32_t stream, FrameServerCall*& call);
+  absl::Status TakeFreeCall(const FrameHeader& start, FrameServerCall*& call);
   absl::Status CheckTakesCall(uint32_t stream, const Dispatcher::Entry& entry);
   absl::Status TakeRequest(FrameServerCall& call, const FrameHeader& header, const Dispatcher::Entry& entry,
                            std::string_view body);
@@ -121,9 +122,10 @@ class ServerSession final : private WholeFrameSink {
   FrameStream* StreamOf(uint32_t stream) const;
   void Send(FrameWriter::Lock& lock, const FrameHeader& header, std::string_view head,
             const internal::MessageSource* message, size_t size);
-  // Ends a stream for which no handler runs.
-  void Refuse(uint32_t stream, const absl::Status& status);
-  void SendControl(FrameType type, uint32_t stream, uint64_t argument);
+  // Ends a stream, begun by that frame, for which no handler runs.
+  void Refuse(const FrameHeader& start, const absl::Status& status);
+  void SendControl(FrameType type, uint32_t stream, uint64_t argument, uint32_t code = 0);
+  void CountStart(Lane lane) { starts_[static_cast<size_t>(lane)]++; }
   absl::Status CheckRequest(const FrameHeader& header, const Dispatcher::Entry& entry, size_t size) const;
   absl::Status TooLarge(uint64_t size) const;
   absl::Status NoMemory() const;
@@ -149,8 +151,8 @@ class ServerSession final : private WholeFrameSink {
   bool closed_ = false;
   bool going_away_ = false;
   FloodBudget flood_budget_;
-  uint64_t starts_ = 0;   // START frames that came, ever
-  uint64_t started_ = 0;  // of them, not refused
+  std::array<uint64_t, kLanes> starts_{};  // START frames that came, ever, by lane
+  uint64_t started_ = 0;                   // of them, not refused
   // At least the bytes that streams hold unread: counted anew where it comes to too many.
   uint64_t unread_bound_ = 0;
   std::vector<FrameServerCall*>* runnable_ = nullptr;

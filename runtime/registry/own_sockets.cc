@@ -10,6 +10,15 @@
 
 namespace sidecall {
 
+namespace {
+
+// Of what a transport keeps there: where clients come to.
+bool IsMeetingPlace(mode_t mode) {
+  return S_ISSOCK(mode) || S_ISFIFO(mode);
+}
+
+}  // namespace
+
 absl::StatusOr<OwnSockets> OwnSockets::Find(const RegistryDirectory& directory, const std::string& id,
                                             ListenAnew listen_anew) {
   OwnSockets found;
@@ -22,7 +31,7 @@ absl::StatusOr<OwnSockets> OwnSockets::Find(const RegistryDirectory& directory, 
   for (const std::string& name : *names) {
     if (!name.starts_with(id + ".")) continue;
     Socket socket{.name = name, .path = absl::StrCat(directory.path(), "/sockets/", name), .file = {}};
-    if (lstat(socket.path.c_str(), &socket.file) == 0 && S_ISSOCK(socket.file.st_mode))
+    if (lstat(socket.path.c_str(), &socket.file) == 0 && IsMeetingPlace(socket.file.st_mode))
       found.sockets_.push_back(std::move(socket));
   }
   return found;

@@ -1,5 +1,5 @@
-// OwnSockets: the sockets of a server of this process in its registry's directory, and whether somebody has
-// removed or replaced them.
+// OwnSockets: the sockets (and FIFOs) of a server of this process in its registry's directory, and whether
+// somebody has removed or replaced them.
 #ifndef SIDECALL_REGISTRY_OWN_SOCKETS_H_
 #define SIDECALL_REGISTRY_OWN_SOCKETS_H_
 

@@ -13,8 +13,10 @@ namespace sidecall {
 static_assert(std::endian::native == std::endian::little,
               "the wire is little-endian, and so is every host so far");
 
-// Control may overtake data; order holds per stream within a lane.
-enum class Lane : uint8_t { kData = 0, kControl = 1 };
+// Control may overtake the others, and urgent data the rest; order holds per stream within a lane. A stream's
+// frames are of its START's lane, but for those of control.
+enum class Lane : uint8_t { kData = 0, kControl = 1, kUrgent = 2 };
+inline constexpr size_t kLanes = 3;
 
 enum class FrameType : uint8_t {
   kPadding = 0,       // skips the rest of a ring's lap; never leaves the transport
@@ -30,6 +32,9 @@ enum class FrameType : uint8_t {
   kPong = 10,
   kGoAway = 11,  // server: no new calls on this connection
 };
+
+// A GO_AWAY's code where they are as many, or more.
+inline constexpr uint32_t kAllUrgentTaken = UINT32_MAX;
 
 // What the body holds, in this order, and how the frame stands in its stream.
 struct FrameFlags {
@@ -51,7 +56,7 @@ struct FrameHeader {
   Lane lane = Lane::kData;
   uint8_t fd_count = 0;  // file descriptors that travel with the frame
   uint32_t stream = 0;   // the call, or 0 for the connection itself
-  uint32_t code = 0;     // start: method id; end: status code
+  uint32_t code = 0;     // start: method id; end: status code; go-away: urgent calls taken
   uint64_t argument =
       0;  // start: deadline in CLOCK_MONOTONIC nanoseconds, 0 for none; window: bytes; ping: any
 

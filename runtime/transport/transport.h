@@ -75,10 +75,10 @@ struct ConnectionLimits {
           // may stay open while others come and go, and takes its place in order at Commit
 };
 
-// What to sleep on after Arm(): at most three descriptors, watched edge-triggered by an EventLoop: so that a
+// What to sleep on after Arm(): at most four descriptors, watched edge-triggered by an EventLoop: so that a
 // bell need not be read after each ring.
 struct WaitDescriptors {
-  std::array<pollfd, 3> items{};
+  std::array<pollfd, 4> items{};
   size_t count = 0;
   size_t deaths = 0;  // of them, the last: ready only once the peer has died
 };

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "transport/clock.h"
 #include "transport/errno_status.h"
+#include "transport/path_lock.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77  // Linux 6.5
@@ -121,48 +122,6 @@ bool IsReadable(int descriptor) {
   pollfd item{.fd = descriptor, .events = POLLIN, .revents = 0};
   return poll(&item, 1, 0) > 0;
 }
-
-// Holds "<path>.lock" while a listening path is taken over or removed, so that two servers never both think
-// it stale.
-class PathLock {
- public:
-  static absl::StatusOr<PathLock> Take(const std::string& path) {
-    const std::string name = path + ".lock";
-    for (int attempt = 0; attempt < 1000; attempt++) {
-      UniqueFd fd(open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-      if (!fd.valid())
-        return ErrnoStatus(
-            errno, "make " + name,
-            errno == ENOENT ? "Make its directory first" : "The server needs to write in that directory");
-      struct flock lock {};
-      lock.l_type = F_WRLCK;
-      if (fcntl(fd.get(), F_OFD_SETLK, &lock) != 0) {
-        if (errno != EAGAIN && errno != EACCES && errno != EINTR) return ErrnoStatus(errno, "lock " + name);
-        usleep(1000);  // Another server comes or goes, which is quickly done.
-        continue;
-      }
-      struct stat held {};
-      struct stat named {};
-      // The one before may have removed the file that we waited for.
-      if (fstat(fd.get(), &held) == 0 && stat(name.c_str(), &named) == 0 && held.st_ino == named.st_ino) {
-        return PathLock(std::move(fd), name);
-      }
-    }
-    return absl::UnavailableError("lock " + name +
-                                  ": somebody else holds it, and for longer than it takes to begin to "
-                                  "listen. Find who (lsof), or remove the file");
-  }
-  PathLock(PathLock&&) = default;
-  PathLock& operator=(PathLock&&) = default;
-  ~PathLock() {
-    if (fd_.valid()) unlink(name_.c_str());
-  }
-
- private:
-  PathLock(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
-  UniqueFd fd_;
-  std::string name_;
-};
 
 // Whether somebody listens at `address`.
 bool IsLive(const UnixSocketAddress& address) {

@@ -161,7 +161,7 @@ TEST_P(AccessTest, ARuleForNothing) {
 // -- Peers that are somebody else
 
 bool InOneProcessAndOthersConnect(const Setup& setup) {
-  return InOneProcess(setup) && MayLeaveTheProcess(setup);
+  return InOneProcess(setup) && ReachesOtherUsers(setup);
 }
 
 class StrangersAccessTest : public AccessTest {

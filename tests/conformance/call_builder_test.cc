@@ -28,7 +28,7 @@ class BuilderTest : public CallTest {
   }
   absl::Status StatusAt(const std::string& where) { return Build({where}).status(); }
   std::string AddressIn(const std::string& directory) const {
-    return GetParam().scheme + ":" + directory + "/server" + GetParam().options;
+    return AddressAt(GetParam().scheme, directory + "/server") + GetParam().options;
   }
 
   Gates gates_;
@@ -43,7 +43,7 @@ TEST_P(BuilderTest, LiveAddress) {
   StartServer();
   const absl::Status status = StatusAt(address());
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kAlreadyExists));
-  EXPECT_TRUE(Says(status, directory().path()));
+  EXPECT_TRUE(Says(status, place()));
   EXPECT_TRUE(Echoes(NewStub(), 1)) << "the one that was there is unharmed";
 }
 
@@ -57,7 +57,7 @@ TEST_P(BuilderTest, SeveralAddresses) {
   std::vector<std::string> addresses;
   for (const auto& transport : sidecall::AllTransports()) {
     const std::string scheme(transport->scheme());
-    addresses.push_back(scheme + ":" + directory().path() + "/" + scheme);
+    addresses.push_back(AddressAt(scheme, directory().path() + "/" + scheme));
   }
   const Built server = Build(addresses);
   ASSERT_TRUE(server.ok()) << server.status();
@@ -67,7 +67,8 @@ TEST_P(BuilderTest, SeveralAddresses) {
 }
 
 TEST_P(BuilderTest, UnknownOption) {
-  const absl::Status status = StatusAt(GetParam().scheme + ":" + directory().path() + "/server?colour=red");
+  const absl::Status status =
+      StatusAt(AddressAt(GetParam().scheme, directory().path() + "/server") + "?colour=red");
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument));
   EXPECT_TRUE(Says(status, "colour"));
 }
@@ -78,7 +79,13 @@ TEST_P(FileAddressTest, MissingDirectory) {
   EXPECT_TRUE(Says(status, "missing"));
 }
 
-TEST_P(FileAddressTest, PathTooLong) {
+class SocketAddressTest : public BuilderTest {};
+bool NamesASocket(const Setup& setup) {
+  return NamesAFile(setup) && ReachesOtherUsers(setup);
+}
+SIDECALL_OVER_TRANSPORTS_WHERE(SocketAddressTest, NamesASocket);
+
+TEST_P(SocketAddressTest, PathTooLong) {
   const absl::Status status = StatusAt(AddressIn("/tmp/" + std::string(110, 'x')));
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument));
   EXPECT_TRUE(Says(status, "107")) << "the limit";

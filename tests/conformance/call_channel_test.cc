@@ -27,7 +27,7 @@ TEST_P(ChannelTest, FailsFastWithoutAServer) {
     const absl::Status status = CallEcho(stub);
     EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnavailable));
     EXPECT_TRUE(sidecall::IsNotSent(status));
-    EXPECT_TRUE(Says(status, directory().path())) << "the address";
+    EXPECT_TRUE(Says(status, place())) << "the address";
     EXPECT_LT(std::chrono::steady_clock::now() - began, kPatience / 4);
   }
 }
@@ -113,7 +113,7 @@ TEST_P(ChannelTest, WaitForReadyEndsByDeadlineAndCancel) {
   EchoMessage reply;
   const absl::Status status = stub.Echo(&late, EchoMessage(), &reply);
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kDeadlineExceeded));
-  EXPECT_TRUE(Says(status, directory().path())) << "why the last attempt failed";
+  EXPECT_TRUE(Says(status, place())) << "why the last attempt failed";
   EXPECT_TRUE(sidecall::IsNotSent(status));
 
   PatientContext cancelled;

@@ -30,6 +30,9 @@ class ConcurrencyTest : public CallTest {
 };
 SIDECALL_OVER_ALL_TRANSPORTS(ConcurrencyTest);
 
+class ManyConnectionsTest : public ConcurrencyTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ManyConnectionsTest, HasManyConnections);
+
 // The handler of the first of 64 calls on one connection sleeps until the other 63 have been answered.
 TEST_P(ConcurrencyTest, ASleepingHandlerHoldsUpNoOtherCall) {
   const TestService::Stub stub = NewStub();
@@ -97,7 +100,7 @@ TEST_P(ConcurrencyTest, EightBlockedHandlers) {
 }
 
 // Each blocked call on a connection of its own.
-TEST_P(ConcurrencyTest, BlockedHandlersOfManyConnections) {
+TEST_P(ManyConnectionsTest, BlockedHandlersOfEach) {
   std::vector<std::thread> sleepers;
   for (int sleeper = 0; sleeper < 8; sleeper++) {
     sleepers.emplace_back([&] { EXPECT_TRUE(CallSleep(NewStub(), "many").ok()); });

@@ -78,7 +78,7 @@ TEST_P(FramesTest, HeadersThatCannotBe) {
     return bytes;
   };
   EXPECT_TRUE(Ends(with(offsetof(FrameHeader, lane), 1))) << "a call on the control lane";
-  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, lane), 2))) << "no such lane";
+  EXPECT_TRUE(Ends(with(offsetof(FrameHeader, lane), 3))) << "no such lane";
   EXPECT_TRUE(Ends(with(offsetof(FrameHeader, fd_count), 1)));
   EXPECT_TRUE(Ends(with(offsetof(FrameHeader, flags), 0x80 | static_cast<uint8_t>(good[5])))) << "reserved";
   EXPECT_TRUE(Ends(with(offsetof(FrameHeader, flags), FrameFlags::kStatus | static_cast<uint8_t>(good[5]))));

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "absl/strings/str_cat.h"
 #include "call_child.h"
 #include "call_fixture.h"
@@ -31,7 +33,28 @@ TEST_P(IdentityTest, EachKnowsTheOther) {
 }
 
 class OtherUserTest : public IdentityTest {};
-SIDECALL_OVER_TRANSPORTS_WHERE(OtherUserTest, InTwoProcesses);
+SIDECALL_OVER_TRANSPORTS_WHERE(OtherUserTest, [](const Setup& setup) {
+  return InTwoProcesses(setup) && ReachesOtherUsers(setup);
+});
+
+class SameUserOnlyTest : public IdentityTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(SameUserOnlyTest, [](const Setup& setup) {
+  return InTwoProcesses(setup) && !ReachesOtherUsers(setup);
+});
+
+// However open the directory and the files are: over what carries no identity, both are of one user.
+TEST_P(SameUserOnlyTest, AnotherUserIsRefused) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";
+  auto client = Child::Start({"identity", "54321", address()});
+  ASSERT_NE(client, nullptr);
+  EXPECT_EQ(client->Ask("call").substr(0, 17), "PERMISSION_DENIED");
+  ASSERT_EQ(chmod(directory().path().c_str(), 0777), 0);
+  for (const auto& file : std::filesystem::directory_iterator(directory().path())) {
+    EXPECT_EQ(chmod(file.path().c_str(), 0666), 0);
+  }
+  EXPECT_EQ(client->Ask("call").substr(0, 17), "PERMISSION_DENIED");
+  ASSERT_EQ(chmod(directory().path().c_str(), 0700), 0);
+}
 
 TEST_P(OtherUserTest, AnotherUser) {
   if (geteuid() != 0) GTEST_SKIP() << "only root can become another user";

@@ -38,7 +38,7 @@ std::vector<std::string> Addresses(const TempDir& directory, bool two_processes)
   std::vector<std::string> addresses;
   for (const Setup& setup : AllSetups()) {
     if ((setup.place == Place::kOtherProcess) != two_processes) continue;
-    addresses.push_back(setup.scheme + ":" + directory.path() + "/" + setup.name + setup.options);
+    addresses.push_back(AddressAt(setup.scheme, directory.path() + "/" + setup.name) + setup.options);
   }
   return addresses;
 }

@@ -24,6 +24,9 @@ class LoadTest : public CallTest {
 };
 SIDECALL_OVER_ALL_TRANSPORTS(LoadTest);
 
+class ManyChannelsTest : public LoadTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ManyChannelsTest, HasManyConnections);
+
 // All at once: as many threads as calls.
 TEST_P(LoadTest, ManyCallersAtOnce) {
   const TestService::Stub stub = NewStub();
@@ -37,7 +40,7 @@ TEST_P(LoadTest, ManyCallersAtOnce) {
   EXPECT_EQ(done, callers * 4);
 }
 
-TEST_P(LoadTest, ManyChannelsAtOnce) {
+TEST_P(ManyChannelsTest, ManyChannelsAtOnce) {
   const int channels = kSanitized ? 16 : 100;
   std::atomic<int> done{0};
   std::vector<TestService::Stub> stubs;

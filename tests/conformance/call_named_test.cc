@@ -245,6 +245,60 @@ TEST_F(NamedTest, TransportByTheProto) {
   EXPECT_TRUE(IsOver(channel->Connections()[0], "unix-abstract")) << "the first that it names";
 }
 
+// Over which channel a client of that service is connected that takes these.
+std::string OptionsConnection(const std::vector<std::string>& transports) {
+  sidecall::ChannelOptions options;
+  options.transports = transports;
+  const auto channel = sidecall::CreateChannel(kOptionsTarget, options);
+  EXPECT_TRUE(channel->WaitForConnected(absl::Now() + absl::FromChrono(kPatience)));
+  return channel->Connections().empty() ? "" : channel->Connections()[0];
+}
+
+TEST_F(NamedTest, OverPipesAndMessageQueues) {
+  {
+    auto server = StartServer();
+    auto second = StartServer();
+    for (const std::string scheme : {"pipe", "mqueue"}) {
+      sidecall::ChannelOptions options;
+      options.transports = {scheme};
+      const auto channel = sidecall::CreateChannel(kOptionsTarget, options);
+      const other::OptionsService::Stub stub(channel);
+      PatientContext context;
+      WhoReply nobody;
+      WhoReply reply;
+      const absl::Status status = stub.SurviveOrDie(&context, nobody, &reply);
+      EXPECT_TRUE(status.ok()) << status;
+      EXPECT_EQ(reply.pid(), second->pid()) << "the newest";
+      EXPECT_TRUE(IsOver(channel->Connections().at(0), scheme)) << channel->Connections()[0];
+    }
+    ShutDown(*second);
+    ShutDown(*server);
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(NamedTest, AQueueTooManyTriesTheNextTransport) {
+  auto server = StartServer();
+  rlimit before{};
+  getrlimit(RLIMIT_MSGQUEUE, &before);
+  const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+  setrlimit(RLIMIT_MSGQUEUE, &none);
+  const std::string connection = OptionsConnection({"mqueue", "unix"});
+  setrlimit(RLIMIT_MSGQUEUE, &before);
+  EXPECT_TRUE(IsOver(connection, "unix")) << connection;
+  EXPECT_NE(connection.find(", since mqueue:"), std::string::npos) << connection;
+  EXPECT_TRUE(IsOver(OptionsConnection({"mqueue", "unix"}), "mqueue")) << "when there is room";
+}
+
+TEST_F(NamedTest, AFifoThatIsRemovedIsMadeAnew) {
+  auto server = StartServer();
+  EXPECT_TRUE(IsOver(OptionsConnection({"pipe"}), "pipe"));
+  for (const auto& entry : std::filesystem::directory_iterator(directory() + "/sockets")) {
+    if (entry.is_fifo()) std::filesystem::remove(entry.path());
+  }
+  EXPECT_TRUE(IsOver(OptionsConnection({"pipe"}), "pipe"));
+}
+
 TEST_F(NamedTest, TheServersEnvironmentNarrowsTheProto) {
   setenv("SIDECALL_SERVE", "shm,unix", 1);
   auto server = StartServer();

@@ -15,6 +15,9 @@ namespace {
 class CancelTest : public StreamTest {};
 SIDECALL_OVER_ALL_TRANSPORTS(CancelTest);
 
+class UnreadTest : public CancelTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(UnreadTest, HasRoomForUnread);
+
 // -- Each kind of stream, at three moments of its handler: before its first message, while it waits for one
 // or for window, and after its last.
 // ---------------------------------------------------------------------------------------------------------
@@ -206,7 +209,7 @@ TEST(NestedContextTest, TheEarlierDeadlineCounts) {
 }
 
 // What the cancelled handlers had written fills a small ring, and nobody reads before the next one writes.
-TEST_P(CancelTest, UnreadMessagesLeaveTheNextHandlerRoom) {
+TEST_P(UnreadTest, LeavesTheNextHandlerRoom) {
   const TestService::Stub stub = NewStub();
   StreamRequest many;
   many.set_count(100000);

@@ -311,6 +311,7 @@ absl::Status TestServiceImpl::Trace(ServerContext* context, const TraceRequest* 
   TraceReply::Hop* hop = reply->add_hops();
   hop->set_trace_parent(std::string(context->client_metadata().Find("traceparent").value_or("")));
   hop->set_trace_state(std::string(context->client_metadata().Find("tracestate").value_or("")));
+  hop->set_urgent(context->priority() == sidecall::CallPriority::kUrgent);
   reply->mutable_hops()->MergeFrom(beyond.hops());
   return absl::OkStatus();
 }

@@ -25,14 +25,15 @@ namespace {
 
 class TransportContract : public TransportTest {};
 
-// Sends and receives `count` frames of mixed sizes on both lanes, polling while it waits for room. Checks
+// Sends and receives `count` frames of mixed sizes on all lanes, polling while it waits for room. Checks
 // what arrives.
 void Exchange(End& end, uint64_t count, uint64_t seed) {
   std::mt19937_64 random(seed);
   const size_t max_frame = end.connection().limits().max_frame;
   const std::array<size_t, 6> sizes = {0, 1, 32, 33, 4000, std::min<size_t>(max_frame, 70'000)};
   for (uint64_t i = 0; i < count; i++) {
-    const Lane lane = random() % 4 == 0 ? Lane::kControl : Lane::kData;
+    constexpr std::array kMixed = {Lane::kData, Lane::kData, Lane::kUrgent, Lane::kControl};
+    const Lane lane = kMixed[random() % kMixed.size()];
     const size_t size = lane == Lane::kControl ? 0
                         : i % 500 == 499       ? max_frame
                                                : sizes[random() % sizes.size()];
@@ -71,6 +72,40 @@ TEST_P(TransportContract, FramesArriveInOrder) {
   EXPECT_EQ(client_->closed + server_->closed, 0);
 }
 
+// Rule 2: what may overtake, does, where the kernel sorts.
+TEST_P(TransportContract, LanesOvertake) {
+  ASSERT_NO_FATAL_FAILURE(Connect());
+  constexpr uint64_t kFrames = 300;
+  constexpr size_t kSize = 4000;  // more than a mebibyte of data
+  for (uint64_t i = 0; i < kFrames; i++) {
+    ASSERT_TRUE(client_->Commit(NumberedHeader(1, Lane::kData, i), BodyOf(i, kSize)));
+    client_->Flush();
+  }
+  for (uint64_t i = 0; i < 2; i++) {
+    ASSERT_TRUE(client_->Commit(NumberedHeader(2, Lane::kUrgent, i), BodyOf(i, kSize)));
+    client_->Flush();
+  }
+  for (uint64_t i = 0; i < 2; i++) {
+    ASSERT_TRUE(client_->Commit(NumberedHeader(3, Lane::kControl, i), ""));
+    client_->Flush();
+  }
+  std::thread reader([&] { EXPECT_TRUE(server_->AwaitFrames(kFrames + 4)); });
+  EXPECT_TRUE(client_->Await([&] { return client_->Flush(); }));
+  reader.join();
+  ASSERT_EQ(server_->frames.size(), kFrames + 4);
+  std::map<Lane, std::vector<size_t>> places;
+  for (size_t i = 0; i < server_->frames.size(); i++) {
+    std::vector<size_t>& of_lane = places[server_->frames[i].header.lane];
+    EXPECT_EQ(server_->frames[i].header.argument, of_lane.size()) << "out of order within its lane";
+    of_lane.push_back(i);
+  }
+  if (!FindTransportUnderTest(transport().scheme())->overtakes) return;
+  // As many as the receiver took before there was room for them in the kernel's queue.
+  EXPECT_LT(places[Lane::kControl].back(), kFrames / 4);
+  EXPECT_LT(places[Lane::kUrgent].back(), kFrames / 2);
+  EXPECT_LT(places[Lane::kControl].back(), places[Lane::kUrgent].back());
+}
+
 // Rule 1, for each size around those at which transports change their ways.
 TEST_P(TransportContract, FrameOfAnySizeArrivesWhole) {
   ASSERT_NO_FATAL_FAILURE(Connect());
@@ -85,7 +120,10 @@ TEST_P(TransportContract, FrameOfAnySizeArrivesWhole) {
   for (const size_t size : sizes) {
     ASSERT_TRUE(client_->Send(NumberedHeader(1, Lane::kData, size), BodyOf(size, size)));
     server_->frames.clear();
-    ASSERT_TRUE(server_->AwaitFrames(1)) << size;
+    std::thread reader([&] { EXPECT_TRUE(server_->AwaitFrames(1)) << size; });
+    EXPECT_TRUE(client_->Await([&] { return client_->Flush(); }));  // It may be more than fits at once.
+    reader.join();
+    ASSERT_EQ(server_->frames.size(), 1u);
     ASSERT_EQ(server_->frames[0].body, BodyOf(size, size));
   }
 }
@@ -172,6 +210,7 @@ TEST_P(TransportContract, AbandonLeavesNoTrace) {
     }
     if (!client_->Send(NumberedHeader(1, Lane::kData, i), BodyOf(i, 200))) break;
   }
+  EXPECT_TRUE(client_->Await([&] { return client_->Flush(); }));
   reader.join();
   ASSERT_EQ(server_->frames.size(), kFrames);
   for (uint64_t i = 0; i < kFrames; i++) {

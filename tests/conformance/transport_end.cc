@@ -9,7 +9,9 @@ namespace sidecall {
 
 bool End::Commit(FrameHeader header, const std::string& body) {
   const std::lock_guard lock(write_mutex_);
-  const Slot slot = connection_->Reserve(body.size(), header.lane);
+  // A header may name a lane that there is not, for a receiver to refuse.
+  const Lane lane = static_cast<size_t>(header.lane) < kLanes ? header.lane : Lane::kData;
+  const Slot slot = connection_->Reserve(body.size(), lane);
   if (slot.body == nullptr) return false;
   if (!body.empty()) std::memcpy(slot.body, body.data(), body.size());
   header.length = static_cast<uint32_t>(body.size());

@@ -22,7 +22,33 @@ constexpr std::array kTransports = {
     TransportUnderTest{"unix", true, [](const std::string& dir) { return "unix:" + dir + "/s"; }},
     TransportUnderTest{"unix-abstract", true,
                        [](const std::string& /*dir*/) { return UniqueName("unix-abstract:"); }},
+    TransportUnderTest{"pipe", true, [](const std::string& dir) { return "pipe:" + dir + "/s"; }},
+    TransportUnderTest{"mqueue", true, [](const std::string& /*dir*/) { return UniqueName("mqueue:/"); }, true},
+    TransportUnderTest{"mqueue_signal", true,
+                       [](const std::string& /*dir*/) { return UniqueName("mqueue:/") + "?wakeup=signal"; }, true},
     TransportUnderTest{"inproc", false, [](const std::string& /*dir*/) { return UniqueName("inproc:"); }},
+};
+
+// A registered transport with other options, under a name of its own.
+class Variant final : public Transport {
+ public:
+  Variant(std::string_view name, const Transport& transport) : name_(name), transport_(transport) {}
+  std::string_view scheme() const override { return name_; }
+  std::string AddressIn(const std::string& directory, const std::string& name) const override {
+    return transport_.AddressIn(directory, name);
+  }
+  bool by_default() const override { return transport_.by_default(); }
+  absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t deadline_nanos,
+                                                      int cancel_descriptor) const override {
+    return transport_.Connect(address, deadline_nanos, cancel_descriptor);
+  }
+  absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
+    return transport_.Listen(address);
+  }
+
+ private:
+  const std::string_view name_;
+  const Transport& transport_;
 };
 
 }  // namespace
@@ -86,7 +112,12 @@ std::string NameOfTransport(const testing::TestParamInfo<const Transport*>& info
 
 std::vector<const Transport*> TransportsToTest() {
   std::vector<const Transport*> all;
-  for (const auto& transport : AllTransports()) all.push_back(transport.get());
+  for (const auto& transport : AllTransports()) {
+    all.push_back(transport.get());
+    if (transport->scheme() != "mqueue") continue;
+    static const Variant woken_by_signals("mqueue_signal", *transport);
+    all.push_back(&woken_by_signals);
+  }
   return all;
 }
 

@@ -22,6 +22,8 @@ struct TransportUnderTest {
   bool crosses_processes;
   // An address that nobody else has, below `dir`.
   std::string (*address)(const std::string& dir);
+  // Frames of control and urgent ones overtake those that the kernel has already.
+  bool overtakes = false;
 };
 // Null for a transport that the table does not know: every test of it fails, and says so.
 const TransportUnderTest* FindTransportUnderTest(std::string_view scheme);

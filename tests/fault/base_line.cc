@@ -26,8 +26,10 @@ void AddFiles(const std::string& directory, const std::string& with, std::set<st
 std::set<std::string> FilesNow(const std::string& directory) {
   std::set<std::string> files;
   AddFiles(directory, "", files);
-  AddFiles("/dev/shm", "sidecall", files);
-  AddFiles("/dev/mqueue", "sidecall", files);
+  // Other tests have theirs there at the same time.
+  const std::string own = std::filesystem::path(directory).filename().string();
+  AddFiles("/dev/shm", own, files);
+  AddFiles("/dev/mqueue", own, files);
   return files;
 }
 

@@ -26,8 +26,8 @@ class BaseLine {
   static BaseLine Take(pid_t pid, const std::string& directory, size_t spare_threads);
 
   // The same process lives, with the same descriptors, mappings and threads; /dev/shm, /dev/mqueue and the
-  // directory hold what they held. Of the first two only names with "sidecall" in them are looked at: others'
-  // programs come and go there.
+  // directory hold what they held. Of the first two only names with the directory's in them are looked at:
+  // others' come and go there.
   testing::AssertionResult IsBack() const;
   // It uses no CPU: two looks, some tens of milliseconds apart, that find the same CPU time.
   testing::AssertionResult IsIdle() const;

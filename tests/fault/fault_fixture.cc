@@ -35,7 +35,12 @@ std::string Name(const testing::TestParamInfo<Setup>& info) {
 INSTANTIATE_TEST_SUITE_P(Over, FaultTest, testing::ValuesIn(Setups()), Name);
 
 std::string FaultTest::address() const {
-  return GetParam().scheme + ":" + socket();
+  return conformance::AddressAt(GetParam().scheme, socket()) + address_options_;
+}
+
+TestService::Stub FaultTest::NewStub() const {
+  const std::string small = address_options_.empty() ? conformance::SmallConnections(GetParam()) : "";
+  return TestService::Stub(sidecall::CreateChannel(address() + small));
 }
 
 void FaultTest::Begin(sidecall::ServerOptions more) {

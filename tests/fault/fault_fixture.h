@@ -52,6 +52,8 @@ class FaultTest : public testing::TestWithParam<Setup> {
  protected:
   // `more`: max_receive_message_bytes and the like; max_handler_threads is kHandlerThreads.
   void Begin(sidecall::ServerOptions more = {});
+  // Of the server's address, "?option=value": before Begin.
+  void SetAddressOptions(const std::string& options) { address_options_ = options; }
   void TearDown() override;
 
   // A new server at the same address, in a new process, after the death of the one before: the base line is
@@ -69,7 +71,8 @@ class FaultTest : public testing::TestWithParam<Setup> {
   std::string socket() const { return directory_.path() + "/server"; }
   bool abstract() const { return GetParam().scheme == "unix-abstract"; }
   const conformance::TempDir& directory() const { return directory_; }
-  TestService::Stub NewStub() const { return TestService::Stub(sidecall::CreateChannel(address())); }
+  // With a connection of its own; small ones, where a user may have few of the usual size.
+  TestService::Stub NewStub() const;
   // The client that is no party to the fault.
   const TestService::Stub& good() const { return *good_; }
 
@@ -98,6 +101,7 @@ class FaultTest : public testing::TestWithParam<Setup> {
   testing::AssertionResult EachHandlerEnded();
 
   conformance::TempDir directory_;
+  std::string address_options_;
   sidecall::ServerOptions options_;
   std::unique_ptr<conformance::ServerUnderTest> server_;
   std::unique_ptr<TestService::Stub> good_;

@@ -7,15 +7,19 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <limits>
 #include <memory>
 #include <sstream>
+#include <vector>
 
+#include "as_nobody.h"
 #include "fault_fixture.h"
 #include "frame_peer.h"
 #include "handshake_steps.h"
 #include "process_figures.h"
+#include "transport/unique_fd.h"
 
 namespace fault {
 namespace {
@@ -80,6 +84,34 @@ int Inherit(const std::string& address, const std::string& gate, LineSocket& tes
   return conformance::CallSleep(stub, gate).ok() ? 0 : 1;
 }
 
+// Until the kernel refuses to make them larger.
+bool UseUpPipePages(std::vector<sidecall::UniqueFd>& pipes) {
+  constexpr int kLarge = 1 << 20;
+  constexpr size_t kFarTooMany = 400;
+  while (pipes.size() < kFarTooMany) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return false;
+    for (const int end : ends) pipes.emplace_back(end);
+    if (fcntl(ends[0], F_SETPIPE_SZ, kLarge) < 0) return errno == EPERM;
+  }
+  return false;
+}
+
+std::string EchoThroughSmallPipes(const std::string& address) {
+  if (!BecomeNobody()) return "this process cannot be another user";
+  std::vector<sidecall::UniqueFd> pipes;
+  if (!UseUpPipePages(pipes)) return "there is no limit for pipes (fs.pipe-user-pages-soft)";
+  const auto server =
+      conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address}, {});
+  if (!server.ok()) return server.status().ToString();
+  const TestService::Stub stub(sidecall::CreateChannel(address));
+  for (const size_t size : {16, 5000, 100'000, 3'000'000}) {
+    const testing::AssertionResult echoes = conformance::EchoesPayload(stub, size, size);
+    if (!echoes) return std::string("not echoed: ") + echoes.message();
+  }
+  return "echoed through small pipes";
+}
+
 }  // namespace
 
 void LetSignalsInterrupt() {
@@ -120,11 +152,15 @@ std::string Obey(const std::string& line) {
 }
 
 bool IsFaultRole(const std::string& role) {
-  return role == "handshake" || role == "hog" || role == "inherit";
+  return role == "handshake" || role == "hog" || role == "inherit" || role == "small-pipes";
 }
 
 int RunFaultRole(const std::vector<std::string>& arguments, LineSocket& test) {
   const std::string& role = arguments.at(0);
+  if (role == "small-pipes") {
+    test.Send(EchoThroughSmallPipes(arguments.at(1)));
+    return 0;
+  }
   if (role == "hog") return Hog(arguments.at(1), test);
   if (role == "inherit") return Inherit(arguments.at(1), arguments.at(2), test);
   return TakeHandshakeStep(arguments.at(1), arguments.at(2), test) ? 0 : 1;

@@ -1,12 +1,13 @@
 #include "fault_table.h"
 
+#include <array>
 #include <cstdio>
 #include <utility>
 
 namespace fault {
 namespace {
 
-constexpr const char* kTransports[] = {"unix", "unix_abstract", "shm", "inproc"};
+constexpr std::array kTransports = {"unix", "unix_abstract", "shm", "pipe", "mqueue", "inproc"};
 
 }  // namespace
 
@@ -29,16 +30,13 @@ void FaultTable::OnTestEnd(const testing::TestInfo& info) {
 
 void FaultTable::OnTestProgramEnd(const testing::UnitTest& /*all*/) {
   if (cells_.empty()) return;
-  std::printf("\nrow | %-46s | %-6s | %-13s | %-6s | %-6s\n", "what", "unix", "unix-abstract", "shm",
-              "inproc");
-  std::printf("----|-%s-|--------|---------------|--------|-------\n", std::string(46, '-').c_str());
+  std::printf("\nrow | %-46s", "what");
+  for (const char* transport : kTransports) std::printf(" | %-13s", transport);
+  std::printf("\n----|-%s\n", std::string(46 + kTransports.size() * 16, '-').c_str());
   for (auto& [test, cells] : cells_) {
-    const auto cell = [&cells = cells](int i) {
-      const auto found = cells.find(kTransports[i]);
-      return found == cells.end() ? "" : found->second.c_str();
-    };
-    std::printf("%3d | %-46s | %-6s | %-13s | %-6s | %-6s\n", std::stoi(test.substr(3, 2)),
-                test.substr(6).c_str(), cell(0), cell(1), cell(2), cell(3));
+    std::printf("%3d | %-46s", std::stoi(test.substr(3, 2)), test.substr(6).c_str());
+    for (const char* transport : kTransports) std::printf(" | %-13s", cells[transport].c_str());
+    std::printf("\n");
   }
   for (const auto& [key, transports] : reasons_) {
     std::printf("row %d, %s: - since %s\n", std::stoi(key.first.substr(3, 2)), transports.c_str(),

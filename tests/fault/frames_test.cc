@@ -28,7 +28,7 @@ TEST_P(FaultTest, Row16_UnknownTypeVersionOrFlag) {
     EXPECT_TRUE(HangsUpOn(address(), {unknown})) << "flag " << flag;
   }
   Frame other_lane = start;
-  other_lane.header.lane = static_cast<sidecall::Lane>(2);
+  other_lane.header.lane = static_cast<sidecall::Lane>(3);
   EXPECT_TRUE(HangsUpOn(address(), {other_lane}));
   Frame descriptors = start;
   descriptors.header.fd_count = 1;

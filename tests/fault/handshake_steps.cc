@@ -7,6 +7,7 @@
 
 #include "call_raw_peer.h"
 #include "frame_peer.h"
+#include "raw_meeting.h"
 #include "transport/address.h"
 #include "transport/clock.h"
 #include "transport/unix_socket.h"
@@ -74,6 +75,26 @@ bool TakeSharedMemoryStep(const sidecall::Address& address, const std::string& s
   return Stay(test);  // Committed, and no bell rung.
 }
 
+bool TakeFifoStep(const sidecall::Address& address, const std::string& step, LineSocket& test) {
+  const RawFifos fifos(address);
+  if (!fifos.made()) return false;
+  if (step == "files made") return Stay(test);
+  if (!fifos.SendRequest()) return false;
+  if (step == "requested") return Stay(test);
+  if (!fifos.AwaitWelcome()) return false;
+  if (step == "half a hello" && !fifos.SendBytes(HelloFrame().Bytes().substr(0, 30))) return false;
+  return Stay(test);
+}
+
+bool TakeQueueStep(const sidecall::Address& address, const std::string& step, LineSocket& test) {
+  RawQueues queues(address);
+  if (!queues.made()) return false;
+  if (step == "files made") return Stay(test);
+  if (!queues.SendRequest()) return false;
+  if (step == "requested") return Stay(test);
+  return queues.AwaitWelcome() && Stay(test);
+}
+
 }  // namespace
 
 std::vector<std::string> HandshakeSteps(const std::string& scheme) {
@@ -81,6 +102,8 @@ std::vector<std::string> HandshakeSteps(const std::string& scheme) {
     return {"connected",           "offer taken", "mapped", "written, not committed",
             "committed, not rung", "hello",       "greeted"};
   }
+  if (scheme == "pipe") return {"files made", "requested", "connected", "half a hello", "hello", "greeted"};
+  if (scheme == "mqueue") return {"files made", "requested", "connected", "hello", "greeted"};
   return {"connected", "half a hello", "hello", "greeted"};
 }
 
@@ -92,8 +115,10 @@ bool TakeHandshakeStep(const std::string& text, const std::string& step, LineSoc
     const bool there = step == "greeted" ? peer.SayHello() : peer.Send(HelloFrame());
     return there && Stay(test);
   }
-  return address->scheme == "shm" ? TakeSharedMemoryStep(*address, step, test)
-                                  : TakeSocketStep(*address, step, test);
+  if (address->scheme == "shm") return TakeSharedMemoryStep(*address, step, test);
+  if (address->scheme == "pipe") return TakeFifoStep(*address, step, test);
+  if (address->scheme == "mqueue") return TakeQueueStep(*address, step, test);
+  return TakeSocketStep(*address, step, test);
 }
 
 }  // namespace fault

@@ -9,6 +9,7 @@
 #include <climits>
 #include <csignal>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include "call_patience.h"
@@ -46,13 +47,16 @@ char StateIn(const std::string& stat_path) {
 ProcessFigures ProcessFigures::Of(pid_t pid) {
   ProcessFigures figures;
   const std::string directory = ProcPath(pid, "fd");
-  for (const std::string& name : EntriesOf(directory)) {
+  for (const std::string& number : EntriesOf(directory)) {
     char target[PATH_MAX];
-    const ssize_t length = readlink((directory + "/" + name).c_str(), target, sizeof target);
+    const ssize_t length = readlink((directory + "/" + number).c_str(), target, sizeof target);
     if (length <= 0) continue;
     const std::string kind(target, static_cast<size_t>(length));
+    // The FIFOs and queues of one connection are as good as those of another.
+    static const std::regex of_connection("\\.[0-9]+-[0-9]+\\.");
     const bool numbered = kind.find(":[") != std::string::npos && kind.rfind("anon_inode", 0) != 0;
-    figures.descriptors[numbered ? kind.substr(0, kind.find(':')) : kind]++;
+    const std::string name = std::regex_replace(kind, of_connection, ".");
+    figures.descriptors[numbered ? kind.substr(0, kind.find(':')) : name]++;
   }
   std::ifstream maps(ProcPath(pid, "maps"));
   for (std::string line; std::getline(maps, line);) {

@@ -1,6 +1,7 @@
 #include "call_setup.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <string_view>
 
@@ -9,9 +10,34 @@
 namespace conformance {
 namespace {
 
-// Whose name means nothing in another process.
+// What a test has to know of a transport: a line each of those that are not as most are.
+struct Nature {
+  std::string_view scheme;
+  bool leaves_process = true;  // its name means something in another process
+  bool reaches_other_users = true;
+  bool names_a_file = true;
+  bool has_many_connections = true;  // more than four, for one user
+  bool overtakes = false;            // what has a higher priority, in the kernel
+};
+constexpr std::array kNatures = {
+    Nature{.scheme = "unix-abstract", .names_a_file = false},
+    Nature{.scheme = "pipe", .reaches_other_users = false},
+    Nature{.scheme = "mqueue",
+           .reaches_other_users = false,
+           .names_a_file = false,
+           .has_many_connections = false,
+           .overtakes = true},
+    Nature{.scheme = "inproc", .leaves_process = false, .reaches_other_users = false, .names_a_file = false},
+};
+
+Nature NatureOf(std::string_view scheme) {
+  const auto* found = std::find_if(kNatures.begin(), kNatures.end(),
+                                   [&](const Nature& nature) { return nature.scheme == scheme; });
+  return found == kNatures.end() ? Nature{.scheme = scheme} : *found;
+}
+
 bool StaysInProcess(std::string_view scheme) {
-  return scheme == "inproc";
+  return !NatureOf(scheme).leaves_process;
 }
 
 void AddBoth(std::vector<Setup>& setups, const std::string& name, const std::string& scheme,
@@ -62,7 +88,35 @@ bool MayLeaveTheProcess(const Setup& setup) {
 }
 
 bool NamesAFile(const Setup& setup) {
-  return setup.scheme != "unix-abstract" && !StaysInProcess(setup.scheme);
+  return NatureOf(setup.scheme).names_a_file;
+}
+
+bool ReachesOtherUsers(const Setup& setup) {
+  return NatureOf(setup.scheme).reaches_other_users;
+}
+
+bool HasManyConnections(const Setup& setup) {
+  return NatureOf(setup.scheme).has_many_connections;
+}
+
+std::string SmallConnections(const Setup& setup) {
+  return HasManyConnections(setup) ? "" : "?messages=10&message_bytes=2048";
+}
+
+bool HasRoomForUnread(const Setup& setup) {
+  // Ten messages fill a queue, however small they are.
+  return !NatureOf(setup.scheme).overtakes;
+}
+
+bool OvertakesInTheKernel(const Setup& setup) {
+  return NatureOf(setup.scheme).overtakes && InTwoProcesses(setup);
+}
+
+std::string AddressAt(const std::string& scheme, const std::string& path) {
+  if (scheme != "mqueue") return scheme + ":" + path;
+  std::string name = path;  // A queue's has one slash, its first character.
+  std::replace(name.begin() + 1, name.end(), '/', '.');
+  return scheme + ":" + name;
 }
 
 std::string SetupName(const testing::TestParamInfo<Setup>& info) {
@@ -74,7 +128,12 @@ void PrintTo(const Setup& setup, std::ostream* out) {
 }
 
 std::string ServerTest::address() const {
-  return GetParam().scheme + ":" + directory_.path() + "/server" + GetParam().options;
+  return AddressAt(GetParam().scheme, directory_.path() + "/server") + GetParam().options;
+}
+
+std::string ServerTest::place() const {
+  const std::string without_options = AddressAt(GetParam().scheme, directory_.path() + "/server");
+  return without_options.substr(without_options.find(':') + 1);
 }
 
 void ServerTest::StartServer(const sidecall::ServerOptions& options) {

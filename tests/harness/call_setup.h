@@ -37,6 +37,16 @@ bool InOneProcess(const Setup& setup);
 bool InTwoProcesses(const Setup& setup);
 bool MayLeaveTheProcess(const Setup& setup);
 bool NamesAFile(const Setup& setup);
+bool ReachesOtherUsers(const Setup& setup);
+bool HasManyConnections(const Setup& setup);
+// What a client's address ends with where a user has room for few connections of the usual size: smaller ones.
+std::string SmallConnections(const Setup& setup);
+// For a window of small messages that nobody has read, and some more.
+bool HasRoomForUnread(const Setup& setup);
+// Between two processes, one of which can be stopped while it does.
+bool OvertakesInTheKernel(const Setup& setup);
+// An address of the transport that is as much one's own as `path` is.
+std::string AddressAt(const std::string& scheme, const std::string& path);
 std::string SetupName(const testing::TestParamInfo<Setup>& info);
 void PrintTo(const Setup& setup, std::ostream* out);
 
@@ -61,9 +71,11 @@ class ServerTest : public testing::TestWithParam<Setup> {
   ServerUnderTest& server() { return *server_; }
   bool other_process() const { return GetParam().place == Place::kOtherProcess; }
   std::string address() const;
+  // What messages about it say: the address without its scheme and options.
+  std::string place() const;
   const TempDir& directory() const { return directory_; }
   std::shared_ptr<sidecall::Channel> NewChannel(const sidecall::ChannelOptions& options = {}) const {
-    return sidecall::CreateChannel(address(), options);
+    return sidecall::CreateChannel(address() + SmallConnections(GetParam()), options);
   }
 
  private:

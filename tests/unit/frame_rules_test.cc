@@ -39,7 +39,7 @@ TEST(FrameRules, HoldForEveryHeader) {
   for (int type = 0; type < 256; type++) {
     const auto rule = Table().find(static_cast<FrameType>(type));
     for (int bits = 0; bits < 256; bits++) {
-      for (const int lane : {0, 1, 2, 255}) {
+      for (const int lane : {0, 1, 2, 3, 255}) {
         for (const uint32_t length : {0u, 1u}) {
           FrameHeader header;
           header.type = static_cast<FrameType>(type);
@@ -47,7 +47,9 @@ TEST(FrameRules, HoldForEveryHeader) {
           header.lane = static_cast<Lane>(lane);
           header.length = length;
           const bool may = rule != Table().end() && (bits & ~rule->second.flags) == 0 &&
-                           header.lane == rule->second.lane && (length == 0 || rule->second.body);
+                           (header.lane == rule->second.lane ||
+                            (header.lane == Lane::kUrgent && rule->second.lane == Lane::kData)) &&
+                           (length == 0 || rule->second.body);
           ASSERT_EQ(KeepsFrameRule(header), may) << "type " << type << " flags " << bits << " lane " << lane;
           ASSERT_TRUE(may || absl::IsDataLoss(BrokenFrameRule(header)));
         }

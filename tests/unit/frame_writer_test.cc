@@ -187,6 +187,30 @@ TEST_F(FrameWriterTest, ControlOvertakesDataThatWaits) {
   EXPECT_THAT(SentStreams(), testing::ElementsAre(7, 1, 2));
 }
 
+TEST_F(FrameWriterTest, UrgentOvertakesDataThatWaits) {
+  connection_.room = 0;
+  Send(Header(1), {}, "message");
+  Send(Header(2, FrameType::kMessage, Lane::kUrgent), {}, "message");
+  Send(Header(3), {}, "message");
+  Send(Header(4, FrameType::kMessage, Lane::kUrgent), {}, "message");
+  connection_.room = 1;
+  Send(Header(5, FrameType::kMessage, Lane::kUrgent), {}, "message");
+  EXPECT_TRUE(connection_.sent.empty()) << "it overtook its own lane";
+  connection_.room = 99;
+  Flush();
+  EXPECT_THAT(SentStreams(), testing::ElementsAre(2, 4, 5, 1, 3));
+  EXPECT_FALSE(writer_.has_pending());
+}
+
+TEST_F(FrameWriterTest, UrgentGoesAtOnceWhereOnlyDataWaits) {
+  connection_.room = 0;
+  Send(Header(1), {}, "message");
+  connection_.room = 1;
+  Send(Header(2, FrameType::kMessage, Lane::kUrgent), {}, "message");
+  EXPECT_THAT(SentStreams(), testing::ElementsAre(2));
+  EXPECT_TRUE(writer_.has_pending());
+}
+
 TEST_F(FrameWriterTest, ControlWithoutRoomWaitsToo) {
   connection_.room = 0;
   Send(Header(7, FrameType::kCancel, Lane::kControl), {}, "");

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "transport/unix_socket.h"
-#include "transports/unix/unix_connection.h"
+#include "transports/unix/socket_stream.h"
 
 namespace sidecall {
 namespace {
@@ -21,7 +21,8 @@ class UnixListener final : public Listener {
     if (!peer.ok()) return peer.status();
     auto process = UnixPeerProcess(fd->get(), *peer);
     if (!process.ok()) return process.status();
-    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer), *std::move(process));
+    return std::make_unique<ByteStreamConnection>(std::make_unique<SocketStream>(*std::move(fd)),
+                                                  *std::move(peer), *std::move(process));
   }
   int descriptor() const override { return socket_->descriptor(); }
 
@@ -54,7 +55,8 @@ class UnixTransport final : public Transport {
     if (!peer.ok()) return peer.status();
     auto process = UnixPeerProcess(fd->get(), *peer);
     if (!process.ok()) return process.status();
-    return std::make_unique<UnixConnection>(*std::move(fd), *std::move(peer), *std::move(process));
+    return std::make_unique<ByteStreamConnection>(std::make_unique<SocketStream>(*std::move(fd)),
+                                                  *std::move(peer), *std::move(process));
   }
 
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "sidecall/call_priority.h"
 #include "sidecall/internal/call_measure.h"
 #include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
@@ -34,8 +35,8 @@ class ClientContext {
   static constexpr int64_t kPassedDeadline = 1;
 
   // For a call that a handler makes on behalf of the one that it serves: its deadline is taken over, where an
-  // own one is not earlier, when it is cancelled, so is this, and its trace context is carried on
-  // (sidecall/trace.h).
+  // own one is not earlier, and its priority, when it is cancelled, so is this, and its trace context is
+  // carried on (sidecall/trace.h).
   static std::unique_ptr<ClientContext> FromServerContext(const ServerContext& server_context);
 
   ClientContext() = default;
@@ -58,6 +59,10 @@ class ClientContext {
   // UNAVAILABLE.
   void set_wait_for_ready(bool wait_for_ready) { wait_for_ready_ = wait_for_ready; }
   bool wait_for_ready() const { return wait_for_ready_; }
+
+  // Must not be called once the call has started.
+  void set_priority(CallPriority priority) { priority_ = priority; }
+  CallPriority priority() const { return priority_; }
 
   // Ends the call with CANCELLED, wherever it is; one that has not begun is not sent. No effect once it has
   // ended.
@@ -117,6 +122,7 @@ class ClientContext {
   int64_t deadline_nanos_ = kNoDeadline;
   int64_t parents_deadline_nanos_ = kNoDeadline;  // of the call on whose behalf this one is made
   bool wait_for_ready_ = false;
+  CallPriority priority_ = CallPriority::kNormal;
   bool carries_trace_parent_ = false;  // in the metadata, not of the caller's own
   bool carries_trace_state_ = false;
   std::atomic<bool> cancelled_{false};

@@ -105,7 +105,8 @@ class Server {
 
 class ServerBuilder {
  public:
-  // Where to listen: "unix:/path", "unix-abstract:name", "inproc:name", "shm:/path". May be called again.
+  // Where to listen: "shm:/path", "unix:/path", "unix-abstract:name", "pipe:/path", "mqueue:/name",
+  // "inproc:name" (docs/transports.md). May be called again.
   // "unix:/path?fd=3", and so with shm and unix-abstract: at a listening socket that is there already, as
   // systemd passes it. Without any, a server listens, over the transports that its services' .proto files
   // name (shm and unix where they name none), at places of its own in the registry, and is registered there.

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "sidecall/call_priority.h"
 #include "sidecall/internal/cancel_group.h"
 #include "sidecall/metadata.h"
 #include "sidecall/peer_identity.h"
@@ -50,6 +51,9 @@ class ServerContext {
   // The client's deadline; absl::InfiniteFuture() where it set none.
   absl::Time deadline() const;
 
+  // As the client set it.
+  CallPriority priority() const { return priority_; }
+
   // True once nobody waits for the reply: the client cancelled or died, the deadline passed, the server is
   // shutting down by force.
   bool IsCancelled() const;
@@ -67,7 +71,8 @@ class ServerContext {
   // -- For the runtime --------------------------------------------------------------------------------------
   // `call`, null where nothing is to be cancelled by the handler, and `peer` must outlive this object;
   // `deadline_nanos` is absolute CLOCK_MONOTONIC, 0 for none.
-  void Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos);
+  void Start(internal::ServerCall* call, const PeerIdentity& peer, int64_t deadline_nanos,
+             CallPriority priority = CallPriority::kNormal);
   void MarkCancelled();
   bool cancelled() const { return cancelled_.load(std::memory_order_acquire); }
   int64_t deadline_nanos() const { return deadline_nanos_; }
@@ -84,6 +89,7 @@ class ServerContext {
   internal::ServerCall* call_ = nullptr;
   const PeerIdentity* peer_ = nullptr;
   int64_t deadline_nanos_ = 0;
+  CallPriority priority_ = CallPriority::kNormal;
   std::atomic<bool> cancelled_{false};
   mutable std::mutex nested_mutex_;
   mutable std::shared_ptr<internal::CancelGroup> nested_;  // made when first asked for

@@ -3,6 +3,7 @@
 #define SIDECALL_SIDECALL_H_
 
 #include "sidecall/burst.h"
+#include "sidecall/call_priority.h"
 #include "sidecall/channel.h"
 #include "sidecall/channel_state.h"
 #include "sidecall/client_context.h"

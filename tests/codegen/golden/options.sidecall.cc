@@ -90,7 +90,7 @@ constexpr ::sidecall::Service::MethodEntry Preferring_entries_[] = {
 
 Preferring::Service::Service()
     : ::sidecall::Service(::golden::options::Preferring::kServiceName, ::golden::options::Preferring_entries_,
-                          ::sidecall::internal::ServiceTraits{.schema_hash = 0xa269bf1fa3251b72, .transports = "unix-abstract,shm"}) {}
+                          ::sidecall::internal::ServiceTraits{.schema_hash = 0xc6a8f997abc97226, .transports = "unix-abstract,shm,pipe,mqueue"}) {}
 
 ::absl::Status Preferring::Service::Get(
     ::sidecall::ServerContext* /*context*/,

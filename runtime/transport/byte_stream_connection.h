@@ -1,6 +1,10 @@
-// UnixConnection: frames over a Unix stream socket: header and body, back to back, nothing between.
-#ifndef SIDECALL_TRANSPORTS_UNIX_UNIX_CONNECTION_H_
-#define SIDECALL_TRANSPORTS_UNIX_UNIX_CONNECTION_H_
+// ByteStreamConnection: frames over whatever carries bytes in order: header and body, back to back, nothing
+// between. For every transport that has such a thing: sockets, pipes.
+#ifndef SIDECALL_TRANSPORT_BYTE_STREAM_CONNECTION_H_
+#define SIDECALL_TRANSPORT_BYTE_STREAM_CONNECTION_H_
+
+#include <sys/types.h>
+#include <sys/uio.h>
 
 #include <atomic>
 #include <deque>
@@ -11,10 +15,26 @@
 
 namespace sidecall {
 
-class UnixConnection final : public Connection {
+// Bytes both ways, in order. Threads: as Connection's.
+class ByteStream {
  public:
-  // Takes a connected, non-blocking socket, and the pidfd of the process at its other end, or none.
-  UnixConnection(UniqueFd socket, PeerIdentity peer, UniqueFd peer_process);
+  virtual ~ByteStream() = default;
+  // Bytes taken of the `count` pieces, at least one; -1 with errno: EAGAIN where there is no room, EPIPE or
+  // ECONNRESET where the peer has gone. Never waits, raises no signal.
+  virtual ssize_t Write(const iovec* pieces, size_t count) = 0;
+  // Bytes read, 0 at the end; -1 with errno: EAGAIN where there are none.
+  virtual ssize_t Read(char* bytes, size_t size) = 0;
+  // Ends both directions: the peer reads what was written, then the end; Read gives the end, and a wait
+  // descriptor becomes ready. Any thread, any number of times.
+  virtual void HangUp() = 0;
+  // What to sleep on for bytes, the end, and room where that is wanted. No deaths.
+  virtual WaitDescriptors wait_descriptors(bool want_room) const = 0;
+};
+
+class ByteStreamConnection final : public Connection {
+ public:
+  // `peer_process`: the pidfd of the process at the other end, or none.
+  ByteStreamConnection(std::unique_ptr<ByteStream> stream, PeerIdentity peer, UniqueFd peer_process);
 
   Slot Reserve(size_t size, Lane lane) override;
   void Commit(const Slot& slot, const FrameHeader& header) override;
@@ -50,7 +70,7 @@ class UnixConnection final : public Connection {
   bool ReceiveMore(FrameSink& sink);
   void ReportClosed(FrameSink& sink, const absl::Status& why);
 
-  UniqueFd socket_;
+  const std::unique_ptr<ByteStream> stream_;
   PeerIdentity peer_;
   UniqueFd peer_process_;
   std::atomic<bool> closed_{false};
@@ -61,7 +81,7 @@ class UnixConnection final : public Connection {
   Chunk spare_small_;
   Chunk spare_large_;
   bool room_wanted_ = false;              // by a Reserve since the last Flush that sent all
-  std::atomic<bool> output_left_{false};  // wait for room in the socket
+  std::atomic<bool> output_left_{false};  // wait for room in the stream
   bool send_failed_ = false;
   std::atomic<int> send_error_{0};  // why, where it was not the peer's end
 
@@ -76,4 +96,4 @@ class UnixConnection final : public Connection {
 
 }  // namespace sidecall
 
-#endif  // SIDECALL_TRANSPORTS_UNIX_UNIX_CONNECTION_H_
+#endif  // SIDECALL_TRANSPORT_BYTE_STREAM_CONNECTION_H_

@@ -1,7 +1,4 @@
-#include "transports/unix/unix_connection.h"
-
-#include <sys/socket.h>
-#include <sys/uio.h>
+#include "transport/byte_stream_connection.h"
 
 #include <algorithm>
 #include <array>
@@ -22,39 +19,32 @@ constexpr size_t kInlineSlot = 16u << 10;
 constexpr size_t kChunkBytes = 64u << 10;
 // Output that waits for a slow peer, beyond which Reserve has no room.
 constexpr size_t kMaxQueued = 4u << 20;
-constexpr int kSocketBuffer = 4 << 20;
 constexpr size_t kPage = 4096;
-
-// Of what Disarm is told.
-constexpr uint32_t kPeerDied = 1u << 1;
 
 }  // namespace
 
-UnixConnection::UnixConnection(UniqueFd socket, PeerIdentity peer, UniqueFd peer_process)
-    : socket_(std::move(socket)), peer_(std::move(peer)), peer_process_(std::move(peer_process)) {
-  // The kernel caps them at net.core.[rw]mem_max; every bit is fewer wake-ups for large messages.
-  setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
-  setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
-}
+ByteStreamConnection::ByteStreamConnection(std::unique_ptr<ByteStream> stream, PeerIdentity peer,
+                                           UniqueFd peer_process)
+    : stream_(std::move(stream)), peer_(std::move(peer)), peer_process_(std::move(peer_process)) {}
 
-ConnectionLimits UnixConnection::limits() const {
+ConnectionLimits ByteStreamConnection::limits() const {
   return {.max_frame = kMaxFrame, .inline_slot = kInlineSlot};
 }
 
-UnixConnection::Chunk UnixConnection::TakeChunk(size_t size) {
+ByteStreamConnection::Chunk ByteStreamConnection::TakeChunk(size_t size) {
   Chunk& spare = size <= kChunkBytes ? spare_small_ : spare_large_;
   if (spare.capacity >= size) return std::exchange(spare, Chunk{});
   const size_t capacity = std::max(size, kChunkBytes);
   return Chunk{.bytes = std::make_unique_for_overwrite<char[]>(capacity), .capacity = capacity};
 }
 
-void UnixConnection::RecycleChunk(Chunk chunk) {
+void ByteStreamConnection::RecycleChunk(Chunk chunk) {
   chunk.used = chunk.sent = 0;
   Chunk& spare = chunk.capacity <= kChunkBytes ? spare_small_ : spare_large_;
   if (chunk.capacity > spare.capacity) spare = std::move(chunk);
 }
 
-Slot UnixConnection::Reserve(size_t size, Lane /*lane*/) {
+Slot ByteStreamConnection::Reserve(size_t size, Lane /*lane*/) {
   if (queued_ > kMaxQueued) {
     room_wanted_ = true;
     output_left_.store(true, std::memory_order_release);
@@ -73,7 +63,7 @@ Slot UnixConnection::Reserve(size_t size, Lane /*lane*/) {
   return {.body = chunk.bytes.get() + chunk.used + kHeaderBytes, .size = size, .owner = nullptr};
 }
 
-void UnixConnection::Commit(const Slot& slot, const FrameHeader& header) {
+void ByteStreamConnection::Commit(const Slot& slot, const FrameHeader& header) {
   std::memcpy(slot.body - kHeaderBytes, &header, kHeaderBytes);
   const size_t bytes = kHeaderBytes + header.length;
   if (slot.owner != nullptr) {
@@ -84,11 +74,11 @@ void UnixConnection::Commit(const Slot& slot, const FrameHeader& header) {
   queued_ += bytes;
 }
 
-void UnixConnection::Abandon(const Slot& slot) {
+void ByteStreamConnection::Abandon(const Slot& slot) {
   delete static_cast<Chunk*>(slot.owner);
 }
 
-bool UnixConnection::Flush() {
+bool ByteStreamConnection::Flush() {
   while (queued_ > 0 && !send_failed_) {
     std::array<iovec, 16> pieces;
     size_t count = 0;
@@ -96,11 +86,7 @@ bool UnixConnection::Flush() {
       if (count == pieces.size()) break;
       pieces[count++] = {chunk.bytes.get() + chunk.sent, chunk.used - chunk.sent};
     }
-    msghdr message{};
-    message.msg_iov = pieces.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = count == 1 ? send(socket_.get(), pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL)
-                                    : sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    const ssize_t sent = stream_->Write(pieces.data(), count);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
@@ -110,7 +96,7 @@ bool UnixConnection::Flush() {
       // The reader learns of the peer's end by itself; of another failure by this.
       if (errno != EPIPE && errno != ECONNRESET) send_error_.store(errno, std::memory_order_release);
       send_failed_ = true;
-      shutdown(socket_.get(), SHUT_RDWR);
+      stream_->HangUp();
       break;
     }
     queued_ -= static_cast<size_t>(sent);
@@ -128,14 +114,14 @@ bool UnixConnection::Flush() {
     output_.clear();
     queued_ = 0;
   }
-  // Whoever found no room is told now that there is: the socket, writable, makes a wait descriptor ready.
+  // Whoever found no room is told now that there is: the stream, writable, makes a wait descriptor ready.
   const bool left = std::exchange(room_wanted_, false) && !send_failed_;
   if (left != output_left_.load(std::memory_order_relaxed))
     output_left_.store(left, std::memory_order_release);
   return true;
 }
 
-void UnixConnection::MakeRoom(size_t frame_bytes) {
+void ByteStreamConnection::MakeRoom(size_t frame_bytes) {
   if (begin_ == end_) begin_ = end_ = 0;
   if (input_.capacity - begin_ >= frame_bytes) return;
   if (input_.capacity >= frame_bytes) {
@@ -153,7 +139,7 @@ void UnixConnection::MakeRoom(size_t frame_bytes) {
 }
 
 // Feeds every whole frame in the buffer. Sets `stop` where the sink asked for it, or a frame is none.
-size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
+size_t ByteStreamConnection::FeedFrames(FrameSink& sink, bool& stop) {
   size_t fed = 0;
   while (!stop && end_ - begin_ >= kHeaderBytes) {
     FrameHeader header;
@@ -181,13 +167,13 @@ size_t UnixConnection::FeedFrames(FrameSink& sink, bool& stop) {
   return fed;
 }
 
-// One recv. False where there was nothing, or the end.
-bool UnixConnection::ReceiveMore(FrameSink& sink) {
+// One read. False where there was nothing, or the end.
+bool ByteStreamConnection::ReceiveMore(FrameSink& sink) {
   MakeRoom(end_ - begin_ + kHeaderBytes);
   const size_t room = input_.capacity - end_;
   ssize_t received = 0;
   do {
-    received = recv(socket_.get(), input_.bytes + end_, room, 0);
+    received = stream_->Read(input_.bytes + end_, room);
   } while (received < 0 && errno == EINTR);
   if (received > 0) {
     end_ += static_cast<size_t>(received);
@@ -196,28 +182,28 @@ bool UnixConnection::ReceiveMore(FrameSink& sink) {
   if (received < 0 && errno == EAGAIN && !peer_died_) return false;
   absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
   if (received < 0 && errno == EAGAIN) {
-    shutdown(socket_.get(), SHUT_RDWR);  // Whoever has inherited its end is no peer of ours.
+    stream_->HangUp();  // Whoever has inherited its end is no peer of ours.
   } else if (received < 0 && errno != ECONNRESET) {
-    why = ErrnoStatus(errno, "recv");
+    why = ErrnoStatus(errno, "read");
   }
   if (const int error = send_error_.load(std::memory_order_acquire); error != 0)
-    why = ErrnoStatus(error, "send");
+    why = ErrnoStatus(error, "write");
   ReportClosed(sink, closed_.load(std::memory_order_acquire) ? absl::OkStatus() : why);
   return false;
 }
 
-size_t UnixConnection::Poll(FrameSink& sink) {
+size_t ByteStreamConnection::Poll(FrameSink& sink) {
   if (reported_closed_) return 0;
   bool stop = false;
   size_t fed = begin_ < end_ ? FeedFrames(sink, stop) : 0;
   if (stop || fed > 0) return fed;
-  // Until recv finds nothing: behind the bytes there may be the end, which the same edge has told.
+  // Until Read finds nothing: behind the bytes there may be the end, which the same edge has told.
   maybe_readable_ = ReceiveMore(sink);
   if (!reported_closed_ && begin_ < end_) fed += FeedFrames(sink, stop);
   return fed;
 }
 
-bool UnixConnection::Arm() {
+bool ByteStreamConnection::Arm() {
   // A whole frame may lie in the buffer, where a sink stopped Poll.
   if (reported_closed_ || maybe_readable_) return false;
   if (end_ - begin_ < kHeaderBytes) return true;
@@ -226,29 +212,28 @@ bool UnixConnection::Arm() {
   return end_ - begin_ < kHeaderBytes + header.length;
 }
 
-void UnixConnection::Disarm(uint32_t ready) {
+void ByteStreamConnection::Disarm(uint32_t ready) {
   if (ready != 0) maybe_readable_ = true;
-  if ((ready & kPeerDied) != 0) peer_died_ = true;
+  // The last: what shows the peer's death.
+  if (peer_process_.valid() && (ready >> stream_->wait_descriptors(false).count & 1) != 0) peer_died_ = true;
 }
 
-WaitDescriptors UnixConnection::wait_descriptors() const {
-  WaitDescriptors wait;
-  const short out = output_left_.load(std::memory_order_acquire) ? POLLOUT : 0;
-  wait.items[0] = {.fd = socket_.get(), .events = static_cast<short>(POLLIN | out), .revents = 0};
-  wait.items[1] = {.fd = peer_process_.get(), .events = POLLIN, .revents = 0};
-  wait.deaths = peer_process_.valid() ? 1 : 0;
-  wait.count = 1 + wait.deaths;
+WaitDescriptors ByteStreamConnection::wait_descriptors() const {
+  WaitDescriptors wait = stream_->wait_descriptors(output_left_.load(std::memory_order_acquire));
+  if (!peer_process_.valid()) return wait;
+  wait.items[wait.count++] = {.fd = peer_process_.get(), .events = POLLIN, .revents = 0};
+  wait.deaths = 1;
   return wait;
 }
 
-void UnixConnection::ReportClosed(FrameSink& sink, const absl::Status& why) {
+void ByteStreamConnection::ReportClosed(FrameSink& sink, const absl::Status& why) {
   if (std::exchange(reported_closed_, true)) return;
   sink.OnClosed(why);
 }
 
-void UnixConnection::Close() {
+void ByteStreamConnection::Close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
-  shutdown(socket_.get(), SHUT_RDWR);
+  stream_->HangUp();
 }
 
 }  // namespace sidecall

@@ -1,0 +1,96 @@
+#include "raw_meeting.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "call_patience.h"
+#include "transport/connection_names.h"
+#include "transports/pipe/fifo_names.h"
+
+namespace fault {
+namespace {
+
+using conformance::kPatience;
+using sidecall::MessageQueue;
+using sidecall::UniqueFd;
+
+bool Await(int fd, short events) {
+  pollfd item{.fd = fd, .events = events, .revents = 0};
+  return poll(&item, 1, std::chrono::milliseconds(kPatience).count()) == 1;
+}
+
+}  // namespace
+
+RawFifos::RawFifos(const sidecall::Address& address)
+    : path_(address.rest), name_(sidecall::NextConnectionName()) {
+  auto lock = sidecall::MakeOwnedFifo(sidecall::ToServer(path_, name_));
+  if (!lock.ok()) return;
+  lock_ = *std::move(lock);
+  const std::string to_client = sidecall::ToClient(path_, name_);
+  if (mkfifo(to_client.c_str(), 0600) != 0) return;
+  in_ = UniqueFd(open(to_client.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+}
+
+bool RawFifos::SendRequest() const {
+  const UniqueFd rendezvous(open(path_.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  const std::string request = std::string(sidecall::kFifoRequest) + name_ + "\n";
+  return write(rendezvous.get(), request.data(), request.size()) == static_cast<ssize_t>(request.size());
+}
+
+bool RawFifos::AwaitWelcome() const {
+  std::array<char, sidecall::kFifoWelcome.size()> welcome{};
+  return Await(in_.get(), POLLIN) && read(in_.get(), welcome.data(), welcome.size()) > 0;
+}
+
+bool RawFifos::SendBytes(std::string_view bytes) const {
+  return write(lock_->file(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+}
+
+bool RawFifos::HangsUp() const {
+  std::array<char, 4096> skipped{};
+  while (Await(in_.get(), POLLIN)) {
+    if (read(in_.get(), skipped.data(), skipped.size()) == 0) return true;
+  }
+  return false;
+}
+
+RawQueues::RawQueues(const sidecall::Address& address)
+    : names_(*sidecall::QueueNames::Of(address)), name_(sidecall::NextConnectionName()) {
+  auto lock = sidecall::MakeOwnedFifo(names_.LifeLine(name_));
+  if (!lock.ok()) return;
+  lock_ = *std::move(lock);
+  life_line_ = UniqueFd(open(names_.LifeLine(name_).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  // Small ones, of which a user may have many.
+  auto out = MessageQueue::Create(names_.ToServer(name_), O_WRONLY, 2, 2048);
+  auto in = MessageQueue::Create(names_.ToClient(name_), O_RDONLY, 2, 2048);
+  if (!in.ok() || !out.ok()) return;
+  in_ = *std::move(in);
+  out_ = *std::move(out);
+}
+
+bool RawQueues::SendRequest() const {
+  auto listening = MessageQueue::Open(names_.listening, O_WRONLY);
+  const std::string request = std::string(sidecall::kQueueRequest) + name_;
+  return listening.ok() && listening->Send(request.data(), request.size(), 0) == 0;
+}
+
+bool RawQueues::AwaitWelcome() {
+  std::array<char, 8192> welcome{};
+  const bool welcomed = Await(in_.descriptor(), POLLIN) && in_.Receive(welcome.data(), welcome.size()) > 0;
+  lock_.reset();  // Only the server's end of the life line is left.
+  return welcomed;
+}
+
+bool RawQueues::SendMessage(std::string_view bytes) const {
+  return out_.Send(bytes.data(), bytes.size(), 0) == 0;
+}
+
+bool RawQueues::HangsUp() {
+  return Await(life_line_.get(), 0);
+}
+
+}  // namespace fault

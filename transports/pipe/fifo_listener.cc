@@ -1,0 +1,172 @@
+#include "transports/pipe/fifo_listener.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+
+#include "absl/strings/str_cat.h"
+#include "transport/connection_names.h"
+#include "transport/errno_status.h"
+#include "transport/path_lock.h"
+#include "transports/pipe/fifo_names.h"
+#include "transports/pipe/pipe_stream.h"
+
+namespace sidecall {
+namespace {
+
+absl::Status SayOf(const std::string& path, const absl::Status& why) {
+  return absl::Status(why.code(), absl::StrCat("listen at ", path, ": ", why.message()));
+}
+
+// Whether a server may listen at `path`: nothing is there, or what a dead one left.
+absl::Status CheckIsFree(const std::string& path) {
+  struct stat there {};
+  if (lstat(path.c_str(), &there) != 0) return absl::OkStatus();
+  if (!S_ISFIFO(there.st_mode)) {
+    return absl::AlreadyExistsError("a file that is no FIFO is there. Remove it, or choose another address");
+  }
+  if (there.st_uid != geteuid()) {
+    return absl::PermissionDeniedError(absl::StrCat("a FIFO of uid ", there.st_uid,
+                                                    " is there. Choose a directory that only this user may "
+                                                    "write to"));
+  }
+  const absl::Status owner = OwnerOf(OwnerFileOf(path), S_IFREG).status();
+  if (absl::IsUnavailable(owner) || absl::IsNotFound(owner)) return absl::OkStatus();
+  if (!owner.ok()) return owner;
+  return absl::AlreadyExistsError(
+      "a live server listens there (this one, perhaps, at the same address twice). Stop it, or choose "
+      "another "
+      "address");
+}
+
+absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnerFile(const std::string& path) {
+  const std::string name = OwnerFileOf(path);
+  unlink(name.c_str());
+  UniqueFd file(open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return ErrnoStatus(errno, "make " + name);
+  return OwnerLock::Take(std::move(file));
+}
+
+// With its only name `path`. Clients find it complete, or not at all.
+absl::StatusOr<UniqueFd> MakeRendezvous(const std::string& path) {
+  const std::string unnamed = path + ".new";
+  unlink(unnamed.c_str());
+  if (mkfifo(unnamed.c_str(), 0600) != 0) return ErrnoStatus(errno, "make a FIFO");
+  // Open for writing as well, so that it does not end when a client has written and left.
+  UniqueFd fifo(open(unnamed.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  const bool named = fifo.valid() && rename(unnamed.c_str(), path.c_str()) == 0;
+  const int error = errno;
+  if (named) return fifo;
+  unlink(unnamed.c_str());
+  return ErrnoStatus(error, "open a FIFO");
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Listener>> FifoListener::Listen(const std::string& path) {
+  auto lock = PathLock::Take(path);
+  if (!lock.ok()) return SayOf(path, lock.status());
+  absl::Status is_free = CheckIsFree(path);
+  if (!is_free.ok()) return SayOf(path, is_free);
+  auto owner = MakeOwnerFile(path);
+  if (!owner.ok()) return SayOf(path, owner.status());
+  auto fifo = MakeRendezvous(path);
+  if (!fifo.ok()) {
+    unlink(OwnerFileOf(path).c_str());
+    return SayOf(path, fifo.status());
+  }
+  RemoveDeadFifos(path);
+  return std::unique_ptr<Listener>(new FifoListener(path, *std::move(fifo), *std::move(owner)));
+}
+
+FifoListener::FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner)
+    : path_(std::move(path)), fifo_(std::move(fifo)), owner_(std::move(owner)), process_(getpid()) {
+  struct stat made {};
+  if (fstat(fifo_.get(), &made) != 0) return;
+  device_ = made.st_dev;
+  inode_ = made.st_ino;
+}
+
+FifoListener::~FifoListener() {
+  if (getpid() != process_) return;
+  auto lock = PathLock::Take(path_);
+  struct stat there {};
+  // Without the lock the next server takes over what is left.
+  if (lock.ok() && lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) {
+    unlink(path_.c_str());
+    unlink(OwnerFileOf(path_).c_str());
+  }
+  // Who has written its request before the name went waits for an answer: its FIFO is opened, and closed. Who
+  // comes later finds that the name has gone.
+  while (const auto request = NextRequest()) {
+    (void)Meet(*request);
+    requests_.erase(0, request->size() + 1);
+  }
+  RemoveDeadFifos(path_);
+}
+
+std::optional<std::string_view> FifoListener::NextRequest() {
+  std::array<char, PIPE_BUF> bytes;
+  size_t end = requests_.find('\n');
+  while (end == std::string::npos) {
+    if (requests_.size() > bytes.size()) requests_.clear();  // No request is as long.
+    const ssize_t count = read(fifo_.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return std::nullopt;
+    requests_.append(bytes.data(), static_cast<size_t>(count));
+    end = requests_.find('\n');
+  }
+  return std::string_view(requests_).substr(0, end);
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Accept() {
+  const auto request = NextRequest();
+  if (!request.has_value()) {
+    RemoveDeadFifos(path_);
+    return nullptr;
+  }
+  auto connection = Meet(*request);
+  // Asked again when there are descriptors.
+  if (!absl::IsResourceExhausted(connection.status())) requests_.erase(0, request->size() + 1);
+  return connection;
+}
+
+absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Meet(std::string_view request) {
+  const std::string_view name =
+      request.starts_with(kFifoRequest) ? request.substr(kFifoRequest.size()) : std::string_view();
+  if (!IsConnectionName(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path_, ": somebody wrote ", request.size(), " bytes to it that are no request"));
+  }
+  const std::string to_server = ToServer(path_, name);
+  const std::string to_client = ToClient(path_, name);
+  auto client = OwnerOf(to_server, S_IFIFO);
+  if (absl::IsNotFound(client.status())) return absl::UnavailableError("the client has left");
+  if (absl::IsUnavailable(client.status())) RemoveFifos(path_, name);
+  if (!client.ok()) return client.status();
+  UniqueFd in(open(to_server.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  UniqueFd out(open(to_client.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  if (!in.valid() || !out.valid()) {
+    if (errno == ENOENT || errno == ENXIO) return absl::UnavailableError("the client has left");
+    return ErrnoStatus(errno, "open the FIFOs of a client");
+  }
+  struct stat made {};
+  if (fstat(out.get(), &made) != 0 || !S_ISFIFO(made.st_mode) || made.st_uid != geteuid()) {
+    return absl::PermissionDeniedError(absl::StrCat(to_client, " is no FIFO of this user"));
+  }
+  auto stream = PipeStream::Make(std::move(in), std::move(out));
+  if (!stream.ok()) return stream.status();
+  RemoveFifos(path_, name);
+  const iovec welcome{.iov_base = const_cast<char*>(kFifoWelcome.data()), .iov_len = kFifoWelcome.size()};
+  if ((*stream)->Write(&welcome, 1) != static_cast<ssize_t>(kFifoWelcome.size())) {
+    return absl::UnavailableError("the client has left");
+  }
+  return std::make_unique<ByteStreamConnection>(*std::move(stream), client->identity,
+                                                std::move(client->process));
+}
+
+}  // namespace sidecall

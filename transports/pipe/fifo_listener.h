@@ -1,0 +1,46 @@
+// FifoListener: a server's rendezvous FIFO, from which it reads who wants to connect.
+#ifndef SIDECALL_TRANSPORTS_PIPE_FIFO_LISTENER_H_
+#define SIDECALL_TRANSPORTS_PIPE_FIFO_LISTENER_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "transport/owner_lock.h"
+#include "transport/transport.h"
+#include "transport/unique_fd.h"
+
+namespace sidecall {
+
+class FifoListener final : public Listener {
+ public:
+  // Makes the FIFO, in place of one whose server has died. Errors as Transport::Listen.
+  static absl::StatusOr<std::unique_ptr<Listener>> Listen(const std::string& path);
+  ~FifoListener() override;
+
+  absl::StatusOr<std::unique_ptr<Connection>> Accept() override;
+  int descriptor() const override { return fifo_.get(); }
+
+ private:
+  FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner);
+
+  // The next whole request without its newline, if there is one.
+  std::optional<std::string_view> NextRequest();
+  absl::StatusOr<std::unique_ptr<Connection>> Meet(std::string_view request);
+
+  const std::string path_;
+  const UniqueFd fifo_;
+  const std::unique_ptr<OwnerLock> owner_;
+  const pid_t process_;
+  dev_t device_ = 0;
+  ino_t inode_ = 0;
+  std::string requests_;  // read, and not answered yet
+};
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TRANSPORTS_PIPE_FIFO_LISTENER_H_

@@ -1,0 +1,40 @@
+// PipeStream: the bytes of two pipes, one each way.
+#ifndef SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
+#define SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "transport/byte_stream_connection.h"
+#include "transport/unique_fd.h"
+
+namespace sidecall {
+
+class PipeStream final : public ByteStream {
+ public:
+  // Takes the end to read from and the end to write to, and makes both non-blocking and their pipes large.
+  static absl::StatusOr<std::unique_ptr<PipeStream>> Make(UniqueFd in, UniqueFd out);
+
+  ssize_t Write(const iovec* pieces, size_t count) override;
+  ssize_t Read(char* bytes, size_t size) override;
+  void HangUp() override;
+  WaitDescriptors wait_descriptors(bool want_room) const override;
+
+ private:
+  PipeStream(UniqueFd in, UniqueFd out, UniqueFd bell)
+      : in_(std::move(in)), out_(std::move(out)), bell_(std::move(bell)) {}
+
+  const UniqueFd in_;
+  const UniqueFd out_;
+  const UniqueFd bell_;  // an eventfd, rung by HangUp: nothing else would wake who sleeps here
+  std::atomic<bool> hung_up_{false};
+};
+
+// writev() that raises no SIGPIPE: EPIPE is the answer.
+ssize_t WriteWithoutSignal(int pipe, const iovec* pieces, size_t count);
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
