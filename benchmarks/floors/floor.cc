@@ -18,6 +18,8 @@ struct Floor {
 constexpr std::array kFloors = {
     Floor{"shm", {&ConnectShm, &ServeShm}},
     Floor{"unix", {&ConnectUnix, &ServeUnix}},
+    Floor{"pipe", {&ConnectPipe, &ServePipe}},
+    Floor{"mqueue", {&ConnectMqueue, &ServeMqueue}},
 };
 
 absl::StatusOr<WorkerFunctions> Find(const WorkerOptions& options) {

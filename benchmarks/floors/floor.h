@@ -21,6 +21,12 @@ absl::Status ServeShm(const WorkerOptions& options, const std::function<void()>&
 absl::StatusOr<std::unique_ptr<WorkerClient>> ConnectUnix(const WorkerOptions& options);
 absl::Status ServeUnix(const WorkerOptions& options, const std::function<void()>& ready);
 
+absl::StatusOr<std::unique_ptr<WorkerClient>> ConnectPipe(const WorkerOptions& options);
+absl::Status ServePipe(const WorkerOptions& options, const std::function<void()>& ready);
+
+absl::StatusOr<std::unique_ptr<WorkerClient>> ConnectMqueue(const WorkerOptions& options);
+absl::Status ServeMqueue(const WorkerOptions& options, const std::function<void()>& ready);
+
 inline EchoMessage MakeRequest(size_t bytes) {
   EchoMessage request;
   request.set_payload(std::string(bytes, 'x'));

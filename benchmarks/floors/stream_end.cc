@@ -1,7 +1,5 @@
 #include "stream_end.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -35,7 +33,7 @@ absl::Status StreamEnd::Send(const EchoMessage& message, bool more) {
   burst_ += bytes;
   if (more && burst_ < kBurst / 2) return absl::OkStatus();
   for (size_t done = 0; done < burst_;) {
-    const ssize_t put = write(out_, start + done, burst_ - done);
+    const ssize_t put = calls_.write(out_, start + done, burst_ - done);
     if (put > 0) {
       done += static_cast<size_t>(put);
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -75,7 +73,7 @@ absl::Status StreamEnd::ReadMore() {
     have_ -= used_;
     used_ = 0;
   }
-  const ssize_t got = read(in_, unread_ + have_, kBufferBytes - have_);
+  const ssize_t got = calls_.read(in_, unread_ + have_, kBufferBytes - have_);
   if (got > 0) {
     have_ += static_cast<size_t>(got);
   } else if (got == 0) {

@@ -1,9 +1,11 @@
-// StreamEnd: one end of a pair of byte streams (a socket, two pipes) that carries length-prefixed messages
-// through reused buffers, with one write(2) a message and as few read(2)s as there can be.
+// StreamEnd: one end of a pair of byte streams (a socket, two pipes, two message queues) that carries
+// length-prefixed messages through reused buffers, with one write(2) a message and as few read(2)s as there can be.
 //
 // A polling end holds non-blocking descriptors and tries again at once. Thread-safety: one thread.
 #ifndef SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_
 #define SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_
+
+#include <sys/types.h>
 
 #include <cstddef>
 #include <vector>
@@ -16,8 +18,14 @@ namespace bench {
 
 class StreamEnd {
  public:
+  // What stands for read(2) and write(2).
+  struct Calls {
+    ssize_t (*read)(int fd, void* bytes, size_t size);
+    ssize_t (*write)(int fd, const void* bytes, size_t size);
+  };
+
   // Does not own the descriptors, which may be one and the same.
-  StreamEnd(int in, int out) : in_(in), out_(out) {}
+  StreamEnd(int in, int out, const Calls& calls) : in_(in), out_(out), calls_(calls) {}
 
   // Errors: those of write(2).
   absl::Status Send(const EchoMessage& message) { return Send(message, false); }
@@ -33,6 +41,7 @@ class StreamEnd {
 
   const int in_;
   const int out_;
+  const Calls calls_;
   ShiftingBuffer sent_;
   size_t burst_ = 0;  // bytes in sent_ that wait
   ShiftingBuffer received_;

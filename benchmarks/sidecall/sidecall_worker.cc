@@ -1,5 +1,6 @@
 // bench_sidecall: the worker of sidecall/<transport>. The transport is the scheme of an address, so that a
-// new one needs nothing here.
+// new one whose addresses are paths needs nothing here.
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -19,7 +20,10 @@ namespace bench {
 namespace {
 
 std::string AddressOf(const WorkerOptions& options) {
-  return options.transport + ":" + options.address;
+  std::string place = options.address;
+  // A message queue's name has one slash, its first character.
+  if (options.transport == "mqueue") std::replace(place.begin() + 1, place.end(), '/', '.');
+  return options.transport + ":" + place;
 }
 
 // What a client of a server that is found by name calls; both sides look in the same registry from now on.
