@@ -1,5 +1,6 @@
 // Every transport, one line each, in the order of preference where nothing else decides.
 #include "transport/all_transports.h"
+#include "transports/exec/exec_transport.h"
 #include "transports/inproc/inproc_transport.h"
 #include "transports/mqueue/mqueue_transport.h"
 #include "transports/pipe/pipe_transport.h"
@@ -16,6 +17,8 @@ std::vector<std::unique_ptr<const Transport>> MakeAllTransports() {
   all.push_back(MakePipeTransport());
   all.push_back(MakeMqueueTransport());
   all.push_back(MakeInprocTransport());
+  all.push_back(MakeExecTransport());
+  all.push_back(MakeFdTransport());
   return all;
 }
 

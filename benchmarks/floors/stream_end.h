@@ -1,5 +1,6 @@
 // StreamEnd: one end of a pair of byte streams (a socket, two pipes, two message queues) that carries
-// length-prefixed messages through reused buffers, with one write(2) a message and as few read(2)s as there can be.
+// length-prefixed messages through reused buffers, with one write(2) a message and as few read(2)s as there
+// can be.
 //
 // A polling end holds non-blocking descriptors and tries again at once. Thread-safety: one thread.
 #ifndef SIDECALL_BENCHMARKS_FLOORS_STREAM_END_H_

@@ -14,6 +14,7 @@
 #include "demo/child_server.h"
 #include "hello/greeter.h"
 #include "hello/median_latency.h"
+#include "sidecall/child_address.h"
 #include "sidecall/sidecall.h"
 
 namespace demo {
@@ -78,6 +79,18 @@ absl::Status CallSameProcess(const std::string& address, int calls) {
   return Call(address, calls);
 }
 
+// What this program does as a child of itself: serves its parent, until that hangs up.
+absl::Status ServeParent() {
+  absl::StatusOr<std::string> parent = sidecall::ParentAddress();
+  if (!parent.ok()) return parent.status();
+  hello::GreeterImpl greeter;
+  absl::StatusOr<std::unique_ptr<sidecall::Server>> server =
+      sidecall::ServerBuilder().AddAddress(*parent).RegisterService(&greeter).BuildAndStart();
+  if (!server.ok()) return server.status();
+  sidecall::WaitForParent();
+  return absl::OkStatus();
+}
+
 absl::Status Run(int calls) {
   // Seen between two transports rather than at once, so that the directory and the child are always cleaned
   // up.
@@ -106,6 +119,12 @@ absl::Status Run(int calls) {
     if (interrupted()) return absl::CancelledError("interrupted");
     if (!status.ok()) return absl::Status(status.code(), absl::StrCat(address, ": ", status.message()));
   }
+  // A child of this process's own, which is found where this program is.
+  const char* path = std::getenv("PATH");
+  const std::string folder = std::filesystem::path(program).parent_path();
+  setenv("PATH", absl::StrCat(folder, ":", path != nullptr ? path : "").c_str(), 1);
+  const absl::Status status = Call("exec:sidecall_demo --child", calls);
+  if (!status.ok()) return absl::Status(status.code(), absl::StrCat("a child: ", status.message()));
   return CallSameProcess("inproc:" + name, calls);
 }
 
@@ -118,9 +137,11 @@ int main(int argc, char** argv) {
   app.add_option("--calls", calls, "Calls per transport")
       ->capture_default_str()
       ->check(CLI::Range(1, 10000000));
+  bool child = false;
+  app.add_flag("--child", child, "Serve the process that has started this one");
   CLI11_PARSE(app, argc, argv);
 
-  const absl::Status status = demo::Run(calls);
+  const absl::Status status = child ? demo::ServeParent() : demo::Run(calls);
   if (status.ok()) return 0;
   std::cerr << "demo: " << status.ToString(absl::StatusToStringMode::kWithNoExtraData) << std::endl;
   return 1;

@@ -413,7 +413,8 @@ absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_
       going_away_.store(true, std::memory_order_release);  // Calls in flight go on.
       if (header.argument > 0) {
         starts_taken_[static_cast<size_t>(Lane::kData)] = header.argument - 1;
-        starts_taken_[static_cast<size_t>(Lane::kUrgent)] = header.code == kAllUrgentTaken ? UINT64_MAX : header.code;
+        starts_taken_[static_cast<size_t>(Lane::kUrgent)] =
+            header.code == kAllUrgentTaken ? UINT64_MAX : header.code;
       }
       return absl::OkStatus();
     case FrameType::kPong:

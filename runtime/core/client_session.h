@@ -195,9 +195,9 @@ class ClientSession final : private WholeFrameSink {
   bool greeted_ = false;
 
   // Under the write lock.
-  int64_t last_start_nanos_ = 0;  // coarse
+  int64_t last_start_nanos_ = 0;           // coarse
   std::array<uint64_t, kLanes> starts_{};  // sent whole, ever, by lane
-  bool abandoned_ = false;        // a call, since the last one began
+  bool abandoned_ = false;                 // a call, since the last one began
 
   FrameWriter writer_;
   FrameReader frames_;
@@ -209,7 +209,7 @@ class ClientSession final : private WholeFrameSink {
   ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary
   FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;
-  bool violated_ = false;               // by the server; as close_status_
+  bool violated_ = false;                            // by the server; as close_status_
   std::array<uint64_t, kLanes> starts_taken_ = [] {  // by the server, as its last word says, by lane
     std::array<uint64_t, kLanes> all;
     all.fill(UINT64_MAX);

@@ -171,8 +171,7 @@ void FrameWriter::SendFragments(Lock& lock, const FrameHeader& header, std::stri
 
 void FrameWriter::PutOffFlush(const Lock& lock, size_t message_size) {
   const size_t bytes = put_off_bytes_.load(std::memory_order_relaxed) + sizeof(FrameHeader) + message_size;
-  if (bytes >= kPutOffBytes || !pending_.empty() || !pending_urgent_.empty() ||
-      !pending_control_.empty()) {
+  if (bytes >= kPutOffBytes || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty()) {
     Flush(lock);
     return;
   }
@@ -203,8 +202,7 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
   FlushPending(Lane::kUrgent);
   FlushPending(Lane::kData);
   const bool all_sent = connection_.Flush();
-  const bool left =
-      !all_sent || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty();
+  const bool left = !all_sent || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty();
   if (left != pending_left_.load(std::memory_order_relaxed)) {
     pending_left_.store(left, std::memory_order_seq_cst);
   }

@@ -36,10 +36,10 @@ class FrameServerCall final : public internal::ServerCall {
 
   explicit FrameServerCall(ServerSession& session) : session_(session) {}
 
-  // A call begins, with that frame. `method_known`: tell the client that its method id is known from now on. `send_window`:
-  // bytes that a streaming one may send.
-  void Begin(const FrameHeader& start, const Dispatcher::Entry& entry, int64_t deadline_nanos, bool method_known,
-             uint32_t send_window);
+  // A call begins, with that frame. `method_known`: tell the client that its method id is known from now on.
+  // `send_window`: bytes that a streaming one may send.
+  void Begin(const FrameHeader& start, const Dispatcher::Entry& entry, int64_t deadline_nanos,
+             bool method_known, uint32_t send_window);
   // The request's bytes, valid until the session's next Poll.
   void SetRequest(std::string_view request) {
     request_ = request;

@@ -82,8 +82,8 @@ class ServerSession final : private WholeFrameSink {
   void Flush();
   // Frames of an open stream: a burst of several messages, or `message`; the initial metadata; window that
   // the peer may use again.
-  void SendMessage(const FrameServerCall& call, std::string_view several, const internal::MessageSource* message,
-                   size_t size);
+  void SendMessage(const FrameServerCall& call, std::string_view several,
+                   const internal::MessageSource* message, size_t size);
   void SendMetadata(const FrameServerCall& call, std::string_view head);
   void SendWindow(uint32_t stream, uint64_t bytes);
   bool AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, int64_t deadline_nanos,

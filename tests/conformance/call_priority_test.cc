@@ -33,7 +33,8 @@ TEST_P(PriorityTest, ReachesTheHandlerAndItsCalls) {
     const absl::Status status = stub.Trace(&context, request, &reply);
     ASSERT_TRUE(status.ok()) << status;
     ASSERT_EQ(reply.hops_size(), 2);
-    for (const TraceReply::Hop& hop : reply.hops()) EXPECT_EQ(hop.urgent(), priority == CallPriority::kUrgent);
+    for (const TraceReply::Hop& hop : reply.hops())
+      EXPECT_EQ(hop.urgent(), priority == CallPriority::kUrgent);
   }
 }
 

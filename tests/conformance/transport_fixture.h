@@ -24,6 +24,9 @@ struct TransportUnderTest {
   std::string (*address)(const std::string& dir);
   // Frames of control and urgent ones overtake those that the kernel has already.
   bool overtakes = false;
+  // Anybody may listen and connect there. Else (a child, pipes that are there) it has tests of its own,
+  // tests/exec.
+  bool has_addresses = true;
 };
 // Null for a transport that the table does not know: every test of it fails, and says so.
 const TransportUnderTest* FindTransportUnderTest(std::string_view scheme);

@@ -101,8 +101,7 @@ std::string EchoThroughSmallPipes(const std::string& address) {
   if (!BecomeNobody()) return "this process cannot be another user";
   std::vector<sidecall::UniqueFd> pipes;
   if (!UseUpPipePages(pipes)) return "there is no limit for pipes (fs.pipe-user-pages-soft)";
-  const auto server =
-      conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address}, {});
+  const auto server = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address}, {});
   if (!server.ok()) return server.status().ToString();
   const TestService::Stub stub(sidecall::CreateChannel(address));
   for (const size_t size : {16, 5000, 100'000, 3'000'000}) {

@@ -25,8 +25,8 @@ bool IsFaultRole(const std::string& role);
 // {"hog", address}: has a stream sent to it as fast as it comes, reads nothing, says "there" and waits.
 // {"inherit", address, gate}: connects, forks a child that inherits all and waits, says its pid, and calls
 // Sleep.
-// {"small-pipes", address}: becomes another user, uses up the pages that he may have in pipes, serves and calls
-// itself, and says how that went.
+// {"small-pipes", address}: becomes another user, uses up the pages that he may have in pipes, serves and
+// calls itself, and says how that went.
 int RunFaultRole(const std::vector<std::string>& arguments, conformance::LineSocket& test);
 
 // -- Any process

@@ -32,8 +32,7 @@ TEST_P(FaultTest, Row35_FifoOfAnotherUser) {
     umask(0);
     return mkfifo(path.c_str(), 0666) == 0;
   }));
-  const auto server =
-      conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {squatted}, {});
+  const auto server = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {squatted}, {});
   EXPECT_TRUE(HasCode(server.status(), absl::StatusCode::kPermissionDenied));
   EXPECT_TRUE(Says(server.status(), "uid 65534"));
   const absl::Status status = Echo(TestService::Stub(sidecall::CreateChannel(squatted)), 1);

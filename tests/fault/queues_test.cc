@@ -55,8 +55,8 @@ TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
     EXPECT_TRUE(Says(status, "ulimit -q"));
     EXPECT_TRUE(sidecall::IsNotSent(status)) << "another transport may be tried";
     EXPECT_TRUE(GoodCall());
-    const auto second = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess,
-                                                            {address() + "-second"}, {});
+    const auto second =
+        conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address() + "-second"}, {});
     EXPECT_TRUE(HasCode(second.status(), absl::StatusCode::kResourceExhausted));
     EXPECT_TRUE(Says(second.status(), "ulimit -q"));
   }
@@ -161,8 +161,7 @@ TEST_P(FaultTest, Row35_QueueOfAnotherUser) {
     small.mq_msgsize = 128;
     return mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL, 0666, &small) >= 0;
   }));
-  const auto server =
-      conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {squatted}, {});
+  const auto server = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {squatted}, {});
   EXPECT_TRUE(HasCode(server.status(), absl::StatusCode::kPermissionDenied));
   EXPECT_TRUE(Says(server.status(), "uid 65534"));
   const absl::Status status = Echo(TestService::Stub(sidecall::CreateChannel(squatted)), 1);

@@ -13,6 +13,7 @@ namespace {
 // What a test has to know of a transport: a line each of those that are not as most are.
 struct Nature {
   std::string_view scheme;
+  bool has_addresses = true;   // where any client may come to; else it has tests of its own
   bool leaves_process = true;  // its name means something in another process
   bool reaches_other_users = true;
   bool names_a_file = true;
@@ -27,6 +28,8 @@ constexpr std::array kNatures = {
            .names_a_file = false,
            .has_many_connections = false,
            .overtakes = true},
+    Nature{.scheme = "exec", .has_addresses = false},
+    Nature{.scheme = "fd", .has_addresses = false},
     Nature{.scheme = "inproc", .leaves_process = false, .reaches_other_users = false, .names_a_file = false},
 };
 
@@ -60,6 +63,7 @@ std::vector<Setup> AllSetups() {
   std::vector<Setup> setups;
   for (const auto& transport : sidecall::AllTransports()) {
     const std::string scheme(transport->scheme());
+    if (!HasAddresses(scheme)) continue;
     std::string name = scheme;
     std::replace(name.begin(), name.end(), '-', '_');
     AddBoth(setups, name, scheme, "");
@@ -110,6 +114,10 @@ bool HasRoomForUnread(const Setup& setup) {
 
 bool OvertakesInTheKernel(const Setup& setup) {
   return NatureOf(setup.scheme).overtakes && InTwoProcesses(setup);
+}
+
+bool HasAddresses(const std::string& scheme) {
+  return NatureOf(scheme).has_addresses;
 }
 
 std::string AddressAt(const std::string& scheme, const std::string& path) {

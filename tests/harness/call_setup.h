@@ -39,12 +39,16 @@ bool MayLeaveTheProcess(const Setup& setup);
 bool NamesAFile(const Setup& setup);
 bool ReachesOtherUsers(const Setup& setup);
 bool HasManyConnections(const Setup& setup);
-// What a client's address ends with where a user has room for few connections of the usual size: smaller ones.
+// What a client's address ends with where a user has room for few connections of the usual size: smaller
+// ones.
 std::string SmallConnections(const Setup& setup);
 // For a window of small messages that nobody has read, and some more.
 bool HasRoomForUnread(const Setup& setup);
 // Between two processes, one of which can be stopped while it does.
 bool OvertakesInTheKernel(const Setup& setup);
+// Whether anybody may listen and connect at addresses of the transport. Else (a child that is started, pipes
+// that are there) it has tests of its own, tests/exec.
+bool HasAddresses(const std::string& scheme);
 // An address of the transport that is as much one's own as `path` is.
 std::string AddressAt(const std::string& scheme, const std::string& path);
 std::string SetupName(const testing::TestParamInfo<Setup>& info);

@@ -5,7 +5,7 @@
 # -v transports="inproc shm": the folders of transports/, whose names the runtime must not know.
 
 BEGIN {
-  leaf = "^sidecall/(status|peer_identity|polling|log)\\.h$"  # public headers that the seam and its transports may use
+  leaf = "^sidecall/(status|peer_identity|polling|log|child_address)\\.h$"  # public headers that the seam and its transports may use
   libraries = "^(absl|google/protobuf)/"
   split(transports, names, " ")
   for (i in names) {

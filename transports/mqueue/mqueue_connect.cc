@@ -99,7 +99,8 @@ class MqueueConnector {
     auto out =
         MessageQueue::Create(names_.ToServer(name_), O_WRONLY, options_.messages, options_.message_bytes);
     if (!out.ok()) return out.status();
-    auto in = MessageQueue::Create(names_.ToClient(name_), O_RDONLY, options_.messages, options_.message_bytes);
+    auto in =
+        MessageQueue::Create(names_.ToClient(name_), O_RDONLY, options_.messages, options_.message_bytes);
     if (!in.ok()) return in.status();
     ends_.out = *std::move(out);
     ends_.in = *std::move(in);
@@ -155,7 +156,8 @@ class MqueueConnector {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Connection>> ConnectMqueue(const QueueNames& names, const MqueueOptions& options,
+absl::StatusOr<std::unique_ptr<Connection>> ConnectMqueue(const QueueNames& names,
+                                                          const MqueueOptions& options,
                                                           int64_t deadline_nanos, int cancel_descriptor) {
   return MqueueConnector(names, options, deadline_nanos, cancel_descriptor).Connect();
 }

@@ -20,7 +20,8 @@ struct MqueueOptions {
 };
 
 // Arguments and errors as Transport::Connect.
-absl::StatusOr<std::unique_ptr<Connection>> ConnectMqueue(const QueueNames& names, const MqueueOptions& options,
+absl::StatusOr<std::unique_ptr<Connection>> ConnectMqueue(const QueueNames& names,
+                                                          const MqueueOptions& options,
                                                           int64_t deadline_nanos, int cancel_descriptor);
 
 }  // namespace sidecall

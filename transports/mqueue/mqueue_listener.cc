@@ -72,7 +72,8 @@ absl::StatusOr<std::unique_ptr<Listener>> MqueueListener::Listen(const QueueName
     unlink(owner_file.c_str());
     return SayOf(names, queue.status());
   }
-  return std::unique_ptr<Listener>(new MqueueListener(names, wakeup_by_signal, *std::move(queue), *std::move(owner)));
+  return std::unique_ptr<Listener>(
+      new MqueueListener(names, wakeup_by_signal, *std::move(queue), *std::move(owner)));
 }
 
 MqueueListener::~MqueueListener() {

@@ -32,14 +32,14 @@ class MqueueTransport final : public Transport {
     if (!names.ok()) return names.status();
     auto messages = address.SizeOption("messages", MqueueOptions().messages, 1, kMostMessages);
     if (!messages.ok()) return messages.status();
-    auto bytes =
-        address.SizeOption("message_bytes", MqueueOptions().message_bytes, kSmallestMessage, kMostMessageBytes);
+    auto bytes = address.SizeOption("message_bytes", MqueueOptions().message_bytes, kSmallestMessage,
+                                    kMostMessageBytes);
     if (!bytes.ok()) return bytes.status();
     auto by_signal = WakeupBySignal(address);
     if (!by_signal.ok()) return by_signal.status();
-    return ConnectMqueue(
-        *names, {.messages = *messages, .message_bytes = *bytes, .wakeup_by_signal = *by_signal},
-        deadline_nanos, cancel_descriptor);
+    return ConnectMqueue(*names,
+                         {.messages = *messages, .message_bytes = *bytes, .wakeup_by_signal = *by_signal},
+                         deadline_nanos, cancel_descriptor);
   }
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
     auto names = Names(address);

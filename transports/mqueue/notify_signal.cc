@@ -29,8 +29,8 @@ void SetTimer(int timer, const timespec& delay) {
 // Which timer a signal is for: it names a slot. Never destroyed: signals may come until the very end.
 struct Slots {
   std::mutex mutex;
-  pid_t process = 0;  // whose they are: in a child of fork() all are free
-  int signal = 0;     // 0: none yet
+  pid_t process = 0;                              // whose they are: in a child of fork() all are free
+  int signal = 0;                                 // 0: none yet
   std::array<std::atomic<int>, kSlots> timers{};  // descriptors; 0: free
   std::atomic<int> handlers{0};                   // that run now
 };

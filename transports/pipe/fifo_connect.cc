@@ -14,8 +14,8 @@
 #include "transport/connection_names.h"
 #include "transport/errno_status.h"
 #include "transport/owner_lock.h"
+#include "transport/pipe_stream.h"
 #include "transports/pipe/fifo_names.h"
-#include "transports/pipe/pipe_stream.h"
 
 namespace sidecall {
 namespace {

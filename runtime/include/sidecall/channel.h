@@ -4,10 +4,10 @@
 //   hello::Greeter::Stub stub(channel);
 //
 // Targets: an address, "shm:/path", "unix:/path", "unix-abstract:name", "pipe:/path", "mqueue:/name" or
-// "inproc:name" (docs/transports.md); or a service, by its name: "sidecall:hello.Greeter",
-// "sidecall:hello.Greeter@instance?label=value&other=value".
-// Its servers are found in the registry (docs/registry.md), as they come and go. Connections are made by the
-// first call, and again by the first call after they broke. Thread-safety: any thread, at any time.
+// "inproc:name", or a child's (sidecall/child_address.h; docs/transports.md); or a service, by its name:
+// "sidecall:hello.Greeter", "sidecall:hello.Greeter@instance?label=value&other=value". Its servers are found
+// in the registry (docs/registry.md), as they come and go. Connections are made by the first call, and again
+// by the first call after they broke. Thread-safety: any thread, at any time.
 #ifndef SIDECALL_CHANNEL_H_
 #define SIDECALL_CHANNEL_H_
 

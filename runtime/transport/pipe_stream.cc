@@ -1,4 +1,4 @@
-#include "transports/pipe/pipe_stream.h"
+#include "transport/pipe_stream.h"
 
 #include <fcntl.h>
 #include <pthread.h>

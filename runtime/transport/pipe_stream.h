@@ -1,6 +1,6 @@
 // PipeStream: the bytes of two pipes, one each way.
-#ifndef SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
-#define SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
+#ifndef SIDECALL_TRANSPORT_PIPE_STREAM_H_
+#define SIDECALL_TRANSPORT_PIPE_STREAM_H_
 
 #include <atomic>
 #include <memory>
@@ -37,4 +37,4 @@ ssize_t WriteWithoutSignal(int pipe, const iovec* pieces, size_t count);
 
 }  // namespace sidecall
 
-#endif  // SIDECALL_TRANSPORTS_PIPE_PIPE_STREAM_H_
+#endif  // SIDECALL_TRANSPORT_PIPE_STREAM_H_

@@ -1,0 +1,208 @@
+#include "transports/exec/child_keeper.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/clock.h"
+#include "transport/errno_status.h"
+#include "transport/logging.h"
+
+namespace sidecall {
+namespace {
+
+constexpr size_t kLongestLine = 4096;
+
+std::string HowItEnded(const siginfo_t& ended) {
+  if (ended.si_code == CLD_EXITED) return absl::StrCat("exited with status ", ended.si_status);
+  return absl::StrCat("was killed by signal ", ended.si_status, " (", strsignal(ended.si_status), ")");
+}
+
+void SendSignal(const Child& child, int signal) {
+  // By its pidfd: the pid may be another's by now.
+  syscall(SYS_pidfd_send_signal, child.process().get(), signal, nullptr, 0);
+}
+
+void WriteLine(const Child& child, std::string_view line) {
+  const ChildRecord& record = *child.record();
+  const std::string text = absl::StrCat(record.program(), "[", record.pid(), "]: ", std::string(line), "\n");
+  (void)!write(STDERR_FILENO, text.data(), text.size());
+}
+
+}  // namespace
+
+absl::StatusOr<ChildKeeper*> ChildKeeper::OfProcess() {
+  static std::mutex mutex;
+  static pid_t process = 0;
+  static ChildKeeper* keeper = nullptr;
+  const std::lock_guard lock(mutex);
+  // In a child of fork() the thread is not; what the parent's keeper knows is the parent's.
+  if (process == getpid()) return keeper;
+  UniqueFd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!bell.valid()) return ErrnoStatus(errno, "eventfd");
+  std::unique_ptr<ChildKeeper> made(new ChildKeeper(std::move(bell)));
+  // Signals are the business of the process's own threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  absl::Status begun;
+  try {
+    std::thread([own = made.get()] { own->Run(); }).detach();
+  } catch (const std::system_error& error) {
+    begun = absl::ResourceExhaustedError(absl::StrCat("no thread to keep children: ", error.what()));
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!begun.ok()) return begun;
+  process = getpid();
+  keeper = made.release();  // Until the process ends.
+  return keeper;
+}
+
+absl::StatusOr<StartedChild> ChildKeeper::Start(const ChildCommand& command) {
+  Request request{.command = command, .result = absl::UnknownError("not started yet")};
+  std::unique_lock lock(mutex_);
+  requests_.push_back(&request);
+  eventfd_write(bell_.get(), 1);
+  started_.wait(lock, [&request] { return request.done; });
+  return std::move(request.result);
+}
+
+void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grace) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& kept : kept_) {
+    if (kept->child != child || kept->terminate_at != 0) continue;
+    const int64_t nanos = std::min<int64_t>(absl::ToInt64Nanoseconds(grace), INT64_MAX / 4);
+    kept->terminate_at = MonotonicNanos() + nanos;
+    kept->kill_at = kept->terminate_at + nanos;
+    eventfd_write(bell_.get(), 1);
+  }
+}
+
+void ChildKeeper::Run() {
+  for (;;) {
+    std::vector<pollfd> items = {{.fd = bell_.get(), .events = POLLIN, .revents = 0}};
+    for (const auto& kept : kept_) {
+      items.push_back({.fd = kept->child->process().get(), .events = POLLIN, .revents = 0});
+      items.push_back({.fd = kept->errors.get(), .events = POLLIN, .revents = 0});
+    }
+    const int64_t left = std::max<int64_t>(NextDeadline() - MonotonicNanos(), 0);
+    const int64_t milliseconds = std::min<int64_t>(left / 1'000'000 + (left > 0 ? 1 : 0), 1'000'000);
+    if (poll(items.data(), items.size(), static_cast<int>(milliseconds)) > 0) {
+      eventfd_t rung = 0;
+      (void)eventfd_read(bell_.get(), &rung);
+      Look(items);
+    }
+    EndLate();
+    StartAll();
+  }
+}
+
+void ChildKeeper::StartAll() {
+  std::unique_lock lock(mutex_);
+  while (!requests_.empty()) {
+    Request* request = requests_.front();
+    requests_.pop_front();
+    lock.unlock();
+    auto result = StartChild(request->command);
+    if (result.ok() && result->errors.valid()) fcntl(result->errors.get(), F_SETFL, O_NONBLOCK);
+    lock.lock();
+    if (result.ok()) {
+      kept_.push_back(
+          std::make_unique<Kept>(Kept{.child = result->child, .errors = std::move(result->errors)}));
+    }
+    request->result = std::move(result);
+    request->done = true;
+    started_.notify_all();
+  }
+}
+
+int64_t ChildKeeper::NextDeadline() {
+  const std::lock_guard lock(mutex_);
+  int64_t next = INT64_MAX;
+  for (const auto& kept : kept_) {
+    if (kept->terminate_at != 0) next = std::min({next, kept->terminate_at, kept->kill_at});
+  }
+  return next;
+}
+
+void ChildKeeper::Look(const std::vector<pollfd>& items) {
+  std::vector<std::unique_ptr<Kept>> ended;
+  for (size_t i = 0; i < kept_.size(); i++) {
+    if (items[2 * i + 2].revents != 0) ForwardErrors(*kept_[i], false);
+    if (items[2 * i + 1].revents != 0 && Reap(*kept_[i])) ended.push_back(std::exchange(kept_[i], nullptr));
+  }
+  if (ended.empty()) return;
+  const std::lock_guard lock(mutex_);
+  std::erase(kept_, nullptr);
+}
+
+void ChildKeeper::EndLate() {
+  const std::lock_guard lock(mutex_);
+  const int64_t now = MonotonicNanos();
+  for (const auto& kept : kept_) {
+    if (kept->terminate_at == 0) continue;
+    if (now >= kept->kill_at) {
+      SendSignal(*kept->child, SIGKILL);
+      kept->kill_at = kept->terminate_at = INT64_MAX;
+    } else if (now >= kept->terminate_at) {
+      SendSignal(*kept->child, SIGTERM);
+      kept->terminate_at = INT64_MAX;
+    }
+  }
+}
+
+void ChildKeeper::WriteAll(Kept& kept) {
+  WriteLine(*kept.child, kept.line);
+  kept.line.clear();
+}
+
+// Whole lines; at the end what is left of one.
+void ChildKeeper::ForwardErrors(Kept& kept, bool last) {
+  std::array<char, 4096> bytes;
+  ssize_t size = 0;
+  while ((size = read(kept.errors.get(), bytes.data(), bytes.size())) > 0) {
+    kept.line.append(bytes.data(), static_cast<size_t>(size));
+    size_t begin = 0;
+    for (size_t end = 0; (end = kept.line.find('\n', begin)) != std::string::npos; begin = end + 1) {
+      WriteLine(*kept.child, std::string_view(kept.line).substr(begin, end - begin));
+    }
+    kept.line.erase(0, begin);
+    if (kept.line.size() > kLongestLine) WriteAll(kept);
+  }
+  const bool closed = size == 0 || (errno != EAGAIN && errno != EINTR);
+  if (!last && !closed) return;
+  if (!kept.line.empty()) WriteAll(kept);
+  kept.errors = UniqueFd();
+}
+
+// False where it lives after all.
+bool ChildKeeper::Reap(Kept& kept) {
+  siginfo_t ended{};
+  const auto process = static_cast<id_t>(kept.child->process().get());
+  const int waited = waitid(static_cast<idtype_t>(P_PIDFD), process, &ended, WEXITED | WNOHANG);
+  if (waited == 0 && ended.si_pid == 0) return false;
+  if (waited != 0 && errno == EINTR) return false;
+  if (kept.errors.valid()) ForwardErrors(kept, true);
+  // ECHILD: the process ignores SIGCHLD, or waits for every child itself.
+  const std::string how = waited == 0 ? HowItEnded(ended) : "ended";
+  ChildRecord& record = *kept.child->record();
+  record.SetEnd(how);
+  const LogLevel level = record.let_go() ? LogLevel::kDebug : LogLevel::kWarning;
+  if (LogEnabled(level)) Log(level, absl::StrCat(record.ToString(), " ", how));
+  return true;
+}
+
+}  // namespace sidecall

@@ -1,0 +1,33 @@
+// The first line that a child writes, as its parent reads it.
+#ifndef SIDECALL_TRANSPORTS_EXEC_GREETING_H_
+#define SIDECALL_TRANSPORTS_EXEC_GREETING_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "transports/exec/child.h"
+
+namespace sidecall {
+
+// Byte by byte: what follows the line is the stream's.
+class Greeting {
+ public:
+  explicit Greeting(std::string cookie) : cookie_(std::move(cookie)) {}
+
+  // Reads what is there of `in`, which does not wait. True once it is whole and as it must be. UNAVAILABLE
+  // (with how the child ended, where it has), FAILED_PRECONDITION (another version, or no plug-in at all).
+  absl::StatusOr<bool> ReadFrom(int in, const ChildRecord& child);
+
+ private:
+  absl::Status Check(const ChildRecord& child) const;
+
+  const std::string cookie_;
+  std::string line_;
+};
+
+// UNAVAILABLE: how `child` ended before it greeted; waits a moment for that to be known.
+absl::Status EndedBeforeGreeting(const ChildRecord& child);
+
+}  // namespace sidecall
+
+#endif  // SIDECALL_TRANSPORTS_EXEC_GREETING_H_

@@ -1,0 +1,55 @@
+#include "transports/exec/restarts.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "transport/clock.h"
+
+namespace sidecall {
+namespace {
+
+constexpr int64_t kQuickNanos = 10'000'000'000;
+constexpr int64_t kFirstPauseNanos = 100'000'000;
+constexpr int kMostDoublings = 6;  // 6.4 s
+
+}  // namespace
+
+void Restarts::Add(std::shared_ptr<ChildRecord> child) {
+  const std::lock_guard lock(mutex_);
+  started_.push_back(std::move(child));
+}
+
+void Restarts::NoteEnds() {
+  std::erase_if(started_, [this](const std::shared_ptr<ChildRecord>& child) {
+    // One whose pipes are closed is known to have ended as soon as it is reaped.
+    const auto end = child->ending() ? child->AwaitEnd(std::chrono::seconds(1)) : child->end();
+    if (!end.has_value()) return false;
+    if (child->let_go()) return true;
+    const bool quick = end->at_nanos - child->started_nanos() < kQuickNanos;
+    quick_ends_ = quick ? quick_ends_ + 1 : 0;
+    last_end_nanos_ = std::max(last_end_nanos_, end->at_nanos);
+    last_end_ = absl::StrCat(child->ToString(), " ", end->how);
+    return true;
+  });
+}
+
+absl::StatusOr<int64_t> Restarts::Next(const ChildCommand& command) {
+  const std::lock_guard lock(mutex_);
+  NoteEnds();
+  if (quick_ends_ == 0) return MonotonicNanos();
+  if (quick_ends_ > command.options.max_restarts) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        command.program, " is not started any more: it ended ", quick_ends_,
+        " times in a row within 10 s of its start, as max_restarts says. The last, ", last_end_));
+  }
+  return last_end_nanos_ + (kFirstPauseNanos << std::min(quick_ends_ - 1, kMostDoublings));
+}
+
+std::string Restarts::LastEnd() const {
+  const std::lock_guard lock(mutex_);
+  return last_end_;
+}
+
+}  // namespace sidecall
