@@ -244,7 +244,7 @@ TEST(ExecTest, WhatIsNoPlugin) {
 TEST(ExecTest, OneThatDoesNotGreetEndsWithTheDeadline) {
   sidecall::ChannelOptions options;
   options.connect_timeout = absl::Milliseconds(200);
-  const Plugin::Stub stub(SpawnChild(Program(), RoleArguments("silent"), {}, options));
+  const Plugin::Stub stub(sidecall::CreateChannel(ChildAddress(Program(), RoleArguments("silent")), options));
   const absl::Status status = Echo(stub, 1);
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(status.message(), HasSubstr("does not greet"));

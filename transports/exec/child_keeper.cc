@@ -139,14 +139,16 @@ int64_t ChildKeeper::NextDeadline() {
 }
 
 void ChildKeeper::Look(const std::vector<pollfd>& items) {
-  std::vector<std::unique_ptr<Kept>> ended;
+  std::vector<const Kept*> ended;
   for (size_t i = 0; i < kept_.size(); i++) {
     if (items[2 * i + 2].revents != 0) ForwardErrors(*kept_[i], false);
-    if (items[2 * i + 1].revents != 0 && Reap(*kept_[i])) ended.push_back(std::exchange(kept_[i], nullptr));
+    if (items[2 * i + 1].revents != 0 && Reap(*kept_[i])) ended.push_back(kept_[i].get());
   }
   if (ended.empty()) return;
   const std::lock_guard lock(mutex_);
-  std::erase(kept_, nullptr);
+  std::erase_if(kept_, [&ended](const std::unique_ptr<Kept>& kept) {
+    return std::find(ended.begin(), ended.end(), kept.get()) != ended.end();
+  });
 }
 
 void ChildKeeper::EndLate() {
