@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <ctime>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -16,7 +16,7 @@
 namespace sidecall {
 namespace {
 
-constexpr std::time_t kYoungSeconds = 5;
+constexpr auto kYoung = std::chrono::seconds(5);
 
 bool IsDigits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -25,7 +25,9 @@ bool IsDigits(std::string_view text) {
 // Whether the file was made in the last seconds: whoever did may not have locked it yet.
 bool IsYoungFile(const std::string& path) {
   struct stat made {};
-  return lstat(path.c_str(), &made) == 0 && made.st_ctime + kYoungSeconds > std::time(nullptr);
+  using std::chrono::system_clock;
+  return lstat(path.c_str(), &made) == 0 &&
+         system_clock::from_time_t(made.st_ctime) + kYoung > system_clock::now();
 }
 
 }  // namespace

@@ -23,16 +23,6 @@ void AddFiles(const std::string& directory, const std::string& with, std::set<st
   }
 }
 
-std::set<std::string> FilesNow(const std::string& directory) {
-  std::set<std::string> files;
-  AddFiles(directory, "", files);
-  // Other tests have theirs there at the same time.
-  const std::string own = std::filesystem::path(directory).filename().string();
-  AddFiles("/dev/shm", own, files);
-  AddFiles("/dev/mqueue", own, files);
-  return files;
-}
-
 // What `first` has and `second` has not.
 std::string Without(const std::set<std::string>& first, const std::set<std::string>& second) {
   std::string text;
@@ -44,6 +34,16 @@ std::string Without(const std::set<std::string>& first, const std::set<std::stri
 
 }  // namespace
 
+std::set<std::string> FilesOf(const std::string& directory) {
+  std::set<std::string> files;
+  AddFiles(directory, "", files);
+  // Other tests have theirs there at the same time.
+  const std::string own = std::filesystem::path(directory).filename().string();
+  AddFiles("/dev/shm", own, files);
+  AddFiles("/dev/mqueue", own, files);
+  return files;
+}
+
 // Once it holds still: a sanitizer's check of a pointer, for one, has a pipe for a moment.
 BaseLine BaseLine::Take(pid_t pid, const std::string& directory, size_t spare_threads) {
   constexpr int kLooks = 3;
@@ -53,7 +53,7 @@ BaseLine BaseLine::Take(pid_t pid, const std::string& directory, size_t spare_th
   int alike = 0;
   do {
     ProcessFigures figures = ProcessFigures::Of(pid);
-    std::set<std::string> files = FilesNow(directory);
+    std::set<std::string> files = FilesOf(directory);
     alike = figures == line.figures_ && files == line.files_ ? alike + 1 : 1;
     line.figures_ = std::move(figures);
     line.files_ = std::move(files);
@@ -71,7 +71,7 @@ std::string BaseLine::Difference() const {
       now.shared_mappings != figures_.shared_mappings || now.threads > figures_.threads + spare_threads_) {
     text = "it had " + figures_.ToString() + "; now it has " + now.ToString();
   }
-  const std::set<std::string> files = FilesNow(directory_);
+  const std::set<std::string> files = FilesOf(directory_);
   if (files != files_)
     text += "; files are new:" + Without(files, files_) + ", gone:" + Without(files_, files);
   return text;

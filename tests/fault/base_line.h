@@ -17,6 +17,10 @@
 
 namespace fault {
 
+// What the test's directory holds, and of what bears its name in /dev/shm and /dev/mqueue. Others' come and
+// go there.
+std::set<std::string> FilesOf(const std::string& directory);
+
 class BaseLine {
  public:
   // Of the process `pid`, and of the test's directory. `spare_threads`: how many more it may have afterwards.

@@ -18,6 +18,7 @@
 #include "fault_fixture.h"
 #include "frame_peer.h"
 #include "handshake_steps.h"
+#include "naming_calls.h"
 #include "process_figures.h"
 #include "transport/unique_fd.h"
 
@@ -82,6 +83,21 @@ int Inherit(const std::string& address, const std::string& gate, LineSocket& tes
   if (!conformance::Echoes(stub, 1)) return 1;
   test.Send(std::to_string(ForkHeir()));
   return conformance::CallSleep(stub, gate).ok() ? 0 : 1;
+}
+
+// Whether it is answered or not: its server may be stopped.
+absl::Status CallOnce(const std::string& address) {
+  sidecall::ChannelOptions options;
+  options.connect_timeout = absl::Milliseconds(100);
+  const TestService::Stub stub(sidecall::CreateChannel(address, options));
+  PatientContext context;
+  EchoMessage reply;
+  (void)stub.Echo(&context, EchoMessage(), &reply);
+  return absl::OkStatus();
+}
+
+absl::Status ComeAndGo(const std::string& address) {
+  return conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address}, {}).status();
 }
 
 // Until the kernel refuses to make them larger.
@@ -151,13 +167,21 @@ std::string Obey(const std::string& line) {
 }
 
 bool IsFaultRole(const std::string& role) {
-  return role == "handshake" || role == "hog" || role == "inherit" || role == "small-pipes";
+  return role == "handshake" || role == "hog" || role == "inherit" || role == "small-pipes" ||
+         role == "call-until" || role == "serve-until";
 }
 
 int RunFaultRole(const std::vector<std::string>& arguments, LineSocket& test) {
   const std::string& role = arguments.at(0);
   if (role == "small-pipes") {
     test.Send(EchoThroughSmallPipes(arguments.at(1)));
+    return 0;
+  }
+  if (role == "call-until" || role == "serve-until") {
+    DieAtNamingCall(std::stoi(arguments.at(2)));
+    const absl::Status status =
+        role == "call-until" ? CallOnce(arguments.at(1)) : ComeAndGo(arguments.at(1));
+    test.Send(status.ok() ? "lives" : status.ToString());
     return 0;
   }
   if (role == "hog") return Hog(arguments.at(1), test);

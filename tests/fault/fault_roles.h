@@ -25,6 +25,9 @@ bool IsFaultRole(const std::string& role);
 // {"hog", address}: has a stream sent to it as fast as it comes, reads nothing, says "there" and waits.
 // {"inherit", address, gate}: connects, forks a child that inherits all and waits, says its pid, and calls
 // Sleep.
+// {"call-until", address, n}: calls, and is killed instead of its nth naming call (naming_calls.h), or says
+// "lives".
+// {"serve-until", address, n}: the same of a server that comes and goes.
 // {"small-pipes", address}: becomes another user, uses up the pages that he may have in pipes, serves and
 // calls itself, and says how that went.
 int RunFaultRole(const std::vector<std::string>& arguments, conformance::LineSocket& test);
