@@ -1,16 +1,19 @@
 #include "call_raw_peer.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <cstring>
 
 #include "call_patience.h"
 #include "transport/clock.h"
+#include "transport/pipe_stream.h"
 
 namespace conformance {
 
@@ -18,8 +21,29 @@ using sidecall::FrameFlags;
 using sidecall::FrameHeader;
 using sidecall::FrameType;
 
+namespace {
+
+bool Await(int fd, short events) {
+  constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
+  pollfd item{.fd = fd, .events = events, .revents = 0};
+  int ready = 0;
+  do {
+    ready = poll(&item, 1, kPatienceMs);
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
+
+ssize_t Write(int fd, std::string_view bytes) {
+  const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  const iovec piece{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+  return sidecall::WriteWithoutSignal(fd, &piece, 1);
+}
+
+}  // namespace
+
 RawPeer::RawPeer(const std::string& path, bool abstract)
-    : fd_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    : in_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_un where{};
   where.sun_family = AF_UNIX;
   auto length = static_cast<socklen_t>(sizeof where);
@@ -29,14 +53,8 @@ RawPeer::RawPeer(const std::string& path, bool abstract)
   } else {
     path.copy(where.sun_path, sizeof where.sun_path - 1);
   }
-  timeval patience{.tv_sec = kPatience.count(), .tv_usec = 0};
-  setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&where), length) == 0;
-}
-
-RawPeer::~RawPeer() {
-  close(fd_);
+  if (connect(in_.get(), reinterpret_cast<const sockaddr*>(&where), length) != 0) return;
+  out_ = sidecall::UniqueFd(fcntl(in_.get(), F_DUPFD_CLOEXEC, 3));
 }
 
 sidecall::Hello RawPeer::Greeting() {
@@ -78,24 +96,35 @@ bool RawPeer::SayHello(const sidecall::Hello& hello) {
 
 bool RawPeer::SendBytes(std::string_view bytes) const {
   while (!bytes.empty()) {
-    const ssize_t sent = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (sent < 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(sent));
+    const ssize_t sent = Write(out_.get(), bytes);
+    const bool full = sent < 0 && (errno == EAGAIN || errno == EINTR);
+    if (sent < 0 && (!full || !Await(out_.get(), POLLOUT))) return false;
+    if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
   }
   return true;
 }
 
-void RawPeer::EndSending() const {
-  shutdown(fd_, SHUT_WR);
+void RawPeer::EndSending() {
+  shutdown(out_.get(), SHUT_WR);
+  out_ = sidecall::UniqueFd();
 }
 
 void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {
   SendBytes(Bytes(header, body));
 }
 
+ssize_t RawPeer::Receive(char* bytes, size_t size) {
+  ssize_t received = -1;
+  do {
+    if (!Await(in_.get(), POLLIN)) return 0;
+    received = read(in_.get(), bytes, size);
+  } while (received < 0 && (errno == EAGAIN || errno == EINTR));
+  return received;
+}
+
 bool RawPeer::ReceiveBytes(char* bytes, size_t size) {
   while (size > 0) {
-    const ssize_t received = recv(fd_, bytes, size, 0);
+    const ssize_t received = Receive(bytes, size);
     if (received <= 0) return false;
     bytes += received;
     size -= static_cast<size_t>(received);
@@ -113,10 +142,12 @@ std::optional<RawPeer::Frame> RawPeer::ReceiveFrame() {
 
 bool RawPeer::HangsUp() {
   char bytes[512];
-  ssize_t received = 0;
-  while ((received = recv(fd_, bytes, sizeof bytes, 0)) > 0) {
+  while (Await(in_.get(), POLLIN)) {
+    const ssize_t received = read(in_.get(), bytes, sizeof bytes);
+    if (received == 0 || (received < 0 && errno == ECONNRESET)) return true;
+    if (received < 0 && errno != EAGAIN && errno != EINTR) return false;
   }
-  return received == 0 || errno == ECONNRESET;
+  return false;
 }
 
 }  // namespace conformance

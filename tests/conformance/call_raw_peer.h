@@ -1,13 +1,16 @@
-// RawPeer: a client that writes whatever bytes a test wants, over a Unix socket.
+// RawPeer: one side of a byte stream, a Unix socket or a pair of FIFOs, that writes whatever bytes a test
+// wants.
 #ifndef SIDECALL_TESTS_CONFORMANCE_CALL_RAW_PEER_H_
 #define SIDECALL_TESTS_CONFORMANCE_CALL_RAW_PEER_H_
 
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/frame_codec.h"
 #include "transport/frame.h"
+#include "transport/unique_fd.h"
 
 namespace conformance {
 
@@ -20,22 +23,21 @@ class RawPeer {
 
   // Connects to the socket `path`, or to that name in the abstract namespace.
   explicit RawPeer(const std::string& path, bool abstract = false);
-  ~RawPeer();
-  RawPeer(const RawPeer&) = delete;
-  RawPeer& operator=(const RawPeer&) = delete;
+  // Has both ends already.
+  RawPeer(sidecall::UniqueFd in, sidecall::UniqueFd out) : in_(std::move(in)), out_(std::move(out)) {}
 
-  bool connected() const { return connected_; }
+  bool connected() const { return in_.valid() && out_.valid(); }
   // Sends this side's hello and takes the server's. False where there is none.
   bool SayHello(const sidecall::Hello& hello = Greeting());
-  // False where the server hung up.
+  // False where the peer hung up, or reads nothing for kPatience.
   bool SendBytes(std::string_view bytes) const;
-  // The server reads the end behind what was sent.
-  void EndSending() const;
+  // The peer reads the end behind what was sent.
+  void EndSending();
   // The header's length is set.
   void SendFrame(sidecall::FrameHeader header, std::string_view body) const;
-  // The next frame; nothing where the server has hung up, or is silent for kPatience.
+  // The next frame; nothing where the peer has hung up, or is silent for kPatience.
   std::optional<Frame> ReceiveFrame();
-  // Waits for the server to hang up; what it sends before is skipped. False after kPatience.
+  // Waits for the peer to hang up; what it sends before is skipped. False after kPatience.
   bool HangsUp();
 
   // A hello, a request to call `method` with `message` on `stream`, and any frame, as bytes.
@@ -44,11 +46,13 @@ class RawPeer {
   static std::string Start(uint32_t stream, std::string_view method, std::string_view message);
 
  private:
+  // As read(); 0, too, where it is silent for kPatience.
+  ssize_t Receive(char* bytes, size_t size);
   // False at the end.
   bool ReceiveBytes(char* bytes, size_t size);
 
-  int fd_;
-  bool connected_ = false;
+  sidecall::UniqueFd in_;
+  sidecall::UniqueFd out_;
 };
 
 }  // namespace conformance

@@ -1,7 +1,5 @@
 // Frames that are cut or come in pieces, which only a byte stream can do to them.
 #include <gtest/gtest.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <future>
 #include <random>
@@ -11,8 +9,8 @@
 #include "call_raw_peer.h"
 #include "fault_fixture.h"
 #include "frame_peer.h"
+#include "raw_meeting.h"
 #include "transport/address.h"
-#include "transport/unix_socket.h"
 
 namespace fault {
 namespace {
@@ -22,15 +20,16 @@ using conformance::RawPeer;
 constexpr char kNoStream[] = "its frames are written whole, or not at all";
 
 bool IsByteStream(const Setup& setup) {
-  return setup.scheme == "unix" || setup.scheme == "unix-abstract";
+  return setup.scheme == "unix" || setup.scheme == "unix-abstract" || setup.scheme == "pipe";
 }
 
 TEST_P(FaultTest, Row11_RequestTruncatedAtEveryByte) {
   SIDECALL_FAULT_NEEDS(IsByteStream(GetParam()), kNoStream);
   Begin();
+  const auto server = sidecall::Address::Parse(address());
   const std::string hello = FrameOf(FrameType::kHello, 0, 0, sidecall::EncodeHello(Greeting())).Bytes();
   for (size_t size = 0; size < hello.size(); size++) {
-    RawPeer peer(socket(), abstract());
+    RawPeer peer = MeetRaw(*server);
     ASSERT_TRUE(peer.connected());
     EXPECT_TRUE(peer.SendBytes(hello.substr(0, size)));
     peer.EndSending();
@@ -38,7 +37,7 @@ TEST_P(FaultTest, Row11_RequestTruncatedAtEveryByte) {
   }
   const std::string start = StartFrame(1 << 16, kEcho, kNumber7).Bytes();
   for (size_t size = 0; size < start.size(); size++) {
-    RawPeer peer(socket(), abstract());
+    RawPeer peer = MeetRaw(*server);
     ASSERT_TRUE(peer.SayHello());
     EXPECT_TRUE(peer.SendBytes(start.substr(0, size)));
     peer.EndSending();
@@ -53,10 +52,8 @@ TEST_P(FaultTest, Row11_ReplyTruncatedAtEveryByte) {
   Begin();
   const auto address = sidecall::Address::Parse(this->address() + "-hostile");
   ASSERT_TRUE(address.ok());
-  auto where = abstract() ? sidecall::UnixSocketAddress::FromAbstractName(address->rest)
-                          : sidecall::UnixSocketAddress::FromPath(address->rest);
-  auto listener = sidecall::UnixSocketListener::Listen(*where);
-  ASSERT_TRUE(listener.ok()) << listener.status();
+  RawServer server(*address);
+  ASSERT_TRUE(server.listens());
   sidecall::Hello hello = Greeting();
   hello.max_calls = 8;
   const std::string greeting = FrameOf(FrameType::kHello, 0, 0, sidecall::EncodeHello(hello)).Bytes();
@@ -70,23 +67,15 @@ TEST_P(FaultTest, Row11_ReplyTruncatedAtEveryByte) {
         return stub.Echo(&context, EchoMessage(), &reply);
       });
     });
-    pollfd waiting{.fd = (*listener)->descriptor(), .events = POLLIN, .revents = 0};
-    ASSERT_EQ(poll(&waiting, 1, 30'000), 1);
-    auto client = (*listener)->Accept();
-    ASSERT_TRUE(client.ok() && client->valid());
-    (void)!send(client->get(), greeting.data(), greeting.size(), MSG_NOSIGNAL);
-    // The client's hello, and its call, which begins when it has ours.
-    const size_t wanted = greeting.size() + sizeof(FrameHeader);
-    for (size_t read = 0; read < wanted;) {
-      pollfd readable{.fd = client->get(), .events = POLLIN, .revents = 0};
-      ASSERT_EQ(poll(&readable, 1, 30'000), 1);
-      char bytes[512];
-      const ssize_t some = recv(client->get(), bytes, sizeof bytes, 0);
-      ASSERT_GT(some, 0);
-      read += static_cast<size_t>(some);
+    {
+      RawPeer client = server.Accept();
+      ASSERT_TRUE(client.connected());
+      client.SendBytes(greeting);
+      // The client's hello, and its call, which begins when it has ours.
+      ASSERT_TRUE(client.ReceiveFrame().has_value());
+      ASSERT_TRUE(client.ReceiveFrame().has_value());
+      client.SendBytes(end.substr(0, size));
     }
-    (void)!send(client->get(), end.data(), size, MSG_NOSIGNAL);
-    *client = sidecall::UniqueFd();
     const absl::Status status = call.get();
     if (size == end.size()) {
       EXPECT_TRUE(status.ok()) << status;
@@ -101,6 +90,7 @@ TEST_P(FaultTest, Row11_ReplyTruncatedAtEveryByte) {
 TEST_P(FaultTest, Row12_WritesOfAnySize) {
   SIDECALL_FAULT_NEEDS(IsByteStream(GetParam()), kNoStream);
   Begin();
+  const auto server = sidecall::Address::Parse(address());
   const std::string body = StartFrame(0, kEcho, kNumber7).body;
   const auto whole = static_cast<uint32_t>(body.size());
   const std::string size(reinterpret_cast<const char*>(&whole), sizeof whole);
@@ -114,7 +104,7 @@ TEST_P(FaultTest, Row12_WritesOfAnySize) {
       FrameOf(FrameType::kMessage, FrameFlags::kHalfClose, 1 << 16 | 1).Bytes();
   std::mt19937 random(12);
   for (int round = 0; round < Scaled(40); round++) {
-    RawPeer peer(socket(), abstract());
+    RawPeer peer = MeetRaw(*server);
     ASSERT_TRUE(peer.SayHello(Greeting()));
     for (size_t at = 0; at < bytes.size();) {
       const size_t piece = round % 4 == 0 ? 1 : 1 + random() % 40;

@@ -179,8 +179,7 @@ int RunFaultRole(const std::vector<std::string>& arguments, LineSocket& test) {
   }
   if (role == "call-until" || role == "serve-until") {
     DieAtNamingCall(std::stoi(arguments.at(2)));
-    const absl::Status status =
-        role == "call-until" ? CallOnce(arguments.at(1)) : ComeAndGo(arguments.at(1));
+    const absl::Status status = role == "call-until" ? CallOnce(arguments.at(1)) : ComeAndGo(arguments.at(1));
     test.Send(status.ok() ? "lives" : status.ToString());
     return 0;
   }

@@ -61,13 +61,6 @@ void SendLength(const std::string& scheme, const std::string& socket, uint32_t l
   FrameHeader header;
   header.type = FrameType::kStart;
   header.length = length;
-  if (scheme == "pipe") {
-    const RawFifos fifos(*sidecall::Address::Parse("pipe:" + socket));
-    ASSERT_TRUE(fifos.made() && fifos.SendRequest() && fifos.AwaitWelcome());
-    EXPECT_TRUE(fifos.SendBytes(HelloOf().Bytes() + Raw(header)));
-    EXPECT_TRUE(fifos.HangsUp()) << length;
-    return;
-  }
   if (scheme == "mqueue") {
     RawQueues queues(*sidecall::Address::Parse(conformance::AddressAt(scheme, socket)));
     ASSERT_TRUE(queues.made() && queues.SendRequest() && queues.AwaitWelcome());
@@ -77,7 +70,7 @@ void SendLength(const std::string& scheme, const std::string& socket, uint32_t l
     return;
   }
   if (scheme != "shm") {
-    RawPeer peer(socket, scheme == "unix-abstract");
+    RawPeer peer = MeetRaw(*sidecall::Address::Parse(scheme + ":" + socket));
     ASSERT_TRUE(peer.SayHello());
     peer.SendBytes(Raw(header));
     EXPECT_TRUE(peer.HangsUp()) << length;

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <climits>
+#include <utility>
 
 #include "call_patience.h"
 #include "transport/connection_names.h"
@@ -15,8 +18,10 @@ namespace fault {
 namespace {
 
 using conformance::kPatience;
+using conformance::RawPeer;
 using sidecall::MessageQueue;
 using sidecall::UniqueFd;
+using sidecall::UnixSocketAddress;
 
 bool Await(int fd, short events) {
   pollfd item{.fd = fd, .events = events, .revents = 0};
@@ -50,12 +55,63 @@ bool RawFifos::SendBytes(std::string_view bytes) const {
   return write(lock_->file(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
 }
 
-bool RawFifos::HangsUp() const {
-  std::array<char, 4096> skipped{};
-  while (Await(in_.get(), POLLIN)) {
-    if (read(in_.get(), skipped.data(), skipped.size()) == 0) return true;
+RawPeer RawFifos::TakeStream() {
+  // The lock's descriptor is the FIFO's, but goes with the lock.
+  UniqueFd out(fcntl(lock_->file(), F_DUPFD_CLOEXEC, 3));
+  lock_.reset();
+  return {std::move(in_), std::move(out)};
+}
+
+RawPeer MeetRaw(const sidecall::Address& address) {
+  if (address.scheme != "pipe") return RawPeer(address.rest, address.scheme == "unix-abstract");
+  RawFifos fifos(address);
+  if (!fifos.made() || !fifos.SendRequest() || !fifos.AwaitWelcome()) return {UniqueFd(), UniqueFd()};
+  return fifos.TakeStream();
+}
+
+RawServer::RawServer(const sidecall::Address& address) : path_(address.rest) {
+  if (address.scheme != "pipe") {
+    const auto where = address.scheme == "unix-abstract" ? UnixSocketAddress::FromAbstractName(path_)
+                                                         : UnixSocketAddress::FromPath(path_);
+    auto sockets = sidecall::UnixSocketListener::Listen(*where);
+    if (sockets.ok()) sockets_ = *std::move(sockets);
+    return;
   }
-  return false;
+  auto owner = sidecall::OwnerLock::Take(
+      UniqueFd(open(sidecall::OwnerFileOf(path_).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+  if (!owner.ok() || mkfifo(path_.c_str(), 0600) != 0) return;
+  owner_ = *std::move(owner);
+  fifo_ = UniqueFd(open(path_.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
+}
+
+RawServer::~RawServer() {
+  if (owner_ == nullptr) return;
+  unlink(path_.c_str());
+  unlink(sidecall::OwnerFileOf(path_).c_str());
+}
+
+RawPeer RawServer::Accept() {
+  if (sockets_ == nullptr) return AcceptFifos();
+  auto client = Await(sockets_->descriptor(), POLLIN) ? sockets_->Accept() : UniqueFd();
+  if (!client.ok()) return {UniqueFd(), UniqueFd()};
+  UniqueFd out(fcntl(client->get(), F_DUPFD_CLOEXEC, 3));
+  return {*std::move(client), std::move(out)};
+}
+
+RawPeer RawServer::AcceptFifos() {
+  std::array<char, PIPE_BUF> request;
+  const ssize_t size =
+      Await(fifo_.get(), POLLIN) ? read(fifo_.get(), request.data(), request.size()) : ssize_t{0};
+  std::string_view name(request.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)));
+  if (!name.starts_with(sidecall::kFifoRequest)) return {UniqueFd(), UniqueFd()};
+  name.remove_prefix(sidecall::kFifoRequest.size());
+  name = name.substr(0, name.find('\n'));
+  UniqueFd in(open(sidecall::ToServer(path_, name).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  UniqueFd out(open(sidecall::ToClient(path_, name).c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  sidecall::RemoveFifos(path_, name);
+  RawPeer client(std::move(in), std::move(out));
+  client.SendBytes(sidecall::kFifoWelcome);
+  return client;
 }
 
 RawQueues::RawQueues(const sidecall::Address& address)
