@@ -114,10 +114,10 @@ bool ByteStreamConnection::Flush() {
     output_.clear();
     queued_ = 0;
   }
-  // Whoever found no room is told now that there is: the stream, writable, makes a wait descriptor ready.
-  const bool left = std::exchange(room_wanted_, false) && !send_failed_;
-  if (left != output_left_.load(std::memory_order_relaxed))
-    output_left_.store(left, std::memory_order_release);
+  // Whoever found no room is told by Arm that there is: the stream was writable before, perhaps, and makes no
+  // wait descriptor ready once more.
+  if (std::exchange(room_wanted_, false) && !send_failed_) room_made_.store(true, std::memory_order_release);
+  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
   return true;
 }
 
@@ -205,7 +205,8 @@ size_t ByteStreamConnection::Poll(FrameSink& sink) {
 
 bool ByteStreamConnection::Arm() {
   // A whole frame may lie in the buffer, where a sink stopped Poll.
-  if (reported_closed_ || maybe_readable_) return false;
+  if (reported_closed_ || maybe_readable_ || room_made_.exchange(false, std::memory_order_acq_rel))
+    return false;
   if (end_ - begin_ < kHeaderBytes) return true;
   FrameHeader header;
   std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);

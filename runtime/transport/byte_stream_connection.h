@@ -82,6 +82,7 @@ class ByteStreamConnection final : public Connection {
   Chunk spare_large_;
   bool room_wanted_ = false;              // by a Reserve since the last Flush that sent all
   std::atomic<bool> output_left_{false};  // wait for room in the stream
+  std::atomic<bool> room_made_{false};    // since a Reserve that had none; until Arm has told
   bool send_failed_ = false;
   std::atomic<int> send_error_{0};  // why, where it was not the peer's end
 

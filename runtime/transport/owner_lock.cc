@@ -99,6 +99,13 @@ OwnerLock::~OwnerLock() {
   if (getpid() == process_) OwnFiles::Get().Remove(device_, inode_);
 }
 
+absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnedFile(const std::string& path) {
+  unlink(path.c_str());
+  UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file.valid()) return ErrnoStatus(errno, "make " + path);
+  return OwnerLock::Take(std::move(file));
+}
+
 absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnedFifo(const std::string& path) {
   const std::string unlocked = path + ".new";
   if (mkfifo(unlocked.c_str(), 0600) != 0) return ErrnoStatus(errno, "make " + unlocked);

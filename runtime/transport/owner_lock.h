@@ -40,6 +40,10 @@ class OwnerLock {
   const pid_t process_;
 };
 
+// Makes a plain file of this user's own at `path`, in place of a dead one's, with its OwnerLock. The caller
+// has the PathLock, so that nobody else does the same.
+absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnedFile(const std::string& path);
+
 // Makes a FIFO of this user's own at `path`, which has its OwnerLock as soon as it has that name (until then
 // it has another, "<path>.new"). The lock's file is open for reading and writing. ALREADY_EXISTS.
 absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnedFifo(const std::string& path);

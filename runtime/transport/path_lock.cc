@@ -10,6 +10,13 @@
 
 namespace sidecall {
 
+bool HasName(int descriptor, const std::string& path) {
+  struct stat held {};
+  struct stat named {};
+  return fstat(descriptor, &held) == 0 && lstat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev &&
+         held.st_ino == named.st_ino;
+}
+
 absl::StatusOr<PathLock> PathLock::Take(const std::string& path) {
   const std::string name = path + ".lock";
   for (int attempt = 0; attempt < 1000; attempt++) {
@@ -25,12 +32,8 @@ absl::StatusOr<PathLock> PathLock::Take(const std::string& path) {
       usleep(1000);  // Another server comes or goes, which is quickly done.
       continue;
     }
-    struct stat held {};
-    struct stat named {};
     // The one before may have removed the file that we waited for.
-    if (fstat(fd.get(), &held) == 0 && stat(name.c_str(), &named) == 0 && held.st_ino == named.st_ino) {
-      return PathLock(std::move(fd), name);
-    }
+    if (HasName(fd.get(), name)) return PathLock(std::move(fd), name);
   }
   return absl::UnavailableError("lock " + name +
                                 ": somebody else holds it, and for longer than it takes to begin to "

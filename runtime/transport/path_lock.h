@@ -11,6 +11,9 @@
 
 namespace sidecall {
 
+// Whether the file that is open as `descriptor` has the name `path`, or another has it by now.
+bool HasName(int descriptor, const std::string& path);
+
 class PathLock {
  public:
   // Waits a second for who has it; UNAVAILABLE after that. NOT_FOUND, PERMISSION_DENIED (the directory).

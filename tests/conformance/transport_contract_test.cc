@@ -194,6 +194,29 @@ TEST_P(TransportContract, NoRoomIsAnAnswer) {
   }
 }
 
+// Rule 5, where the flush that makes the room leaves nothing that would wait for more.
+TEST_P(TransportContract, RoomIsToldOfOnceAllIsFlushed) {
+  ASSERT_NO_FATAL_FAILURE(Connect());
+  const std::string body = BodyOf(1, 4000);
+  constexpr uint64_t kFarTooMany = (uint64_t{256} << 20) / 4000;
+  for (int round = 0; round < 3; round++) {
+    uint64_t sent = 0;
+    while (sent < kFarTooMany && client_->Commit(NumberedHeader(1, Lane::kData, sent), body)) {
+      client_->Flush();
+      sent++;
+    }
+    ASSERT_LT(sent, kFarTooMany);
+    while (!client_->Flush()) {
+      while (server_->Poll() > 0) continue;
+      ASSERT_TRUE(client_->Sleep());
+    }
+    while (server_->Poll() > 0) continue;
+    EXPECT_TRUE(client_->Sleep()) << "room was never told of";
+    ASSERT_TRUE(server_->AwaitFrames(sent));
+    server_->frames.clear();
+  }
+}
+
 // Rule 4.
 TEST_P(TransportContract, AbandonLeavesNoTrace) {
   ASSERT_NO_FATAL_FAILURE(Connect());

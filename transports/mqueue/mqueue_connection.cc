@@ -111,11 +111,10 @@ bool MqueueConnection::Flush() {
     output_left_.store(true, std::memory_order_release);
     return false;
   }
-  // Whoever found no room is told now that there is: the queue, writable, makes a wait descriptor ready.
-  const bool left = std::exchange(room_wanted_, false);
-  if (left != output_left_.load(std::memory_order_relaxed)) {
-    output_left_.store(left, std::memory_order_release);
-  }
+  // Whoever found no room is told by Arm that there is: the queue was writable before, perhaps, and makes no
+  // wait descriptor ready once more.
+  if (std::exchange(room_wanted_, false)) room_made_.store(true, std::memory_order_release);
+  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
   return true;
 }
 
@@ -199,6 +198,7 @@ size_t MqueueConnection::Poll(FrameSink& sink) {
 
 bool MqueueConnection::Arm() {
   if (reported_closed_ || maybe_readable_ || next_ != received_) return false;
+  if (room_made_.exchange(false, std::memory_order_acq_rel)) return false;
   if (ends_.signal == nullptr) return true;
   ends_.signal->Request(ends_.in.descriptor());
   maybe_readable_ = !ends_.in.empty();

@@ -70,6 +70,7 @@ class MqueueConnection final : public Connection {
   std::deque<Message> spare_;
   bool room_wanted_ = false;
   std::atomic<bool> output_left_{false};
+  std::atomic<bool> room_made_{false};  // since a Reserve that had none; until Arm has told
   std::atomic<int> send_error_{0};
 
   // The receiver's.

@@ -36,16 +36,8 @@ absl::Status TakeOver(const QueueNames& names) {
   const absl::Status queue = MessageQueue::Open(names.listening, O_RDONLY).status();
   if (absl::IsPermissionDenied(queue)) return queue;
   mq_unlink(names.listening.c_str());
-  unlink(names.OwnerFile().c_str());
   names.RemoveDeadConnections();
   return absl::OkStatus();
-}
-
-bool IsSame(int file, const std::string& path) {
-  struct stat held {};
-  struct stat named {};
-  return fstat(file, &held) == 0 && lstat(path.c_str(), &named) == 0 && held.st_dev == named.st_dev &&
-         held.st_ino == named.st_ino;
 }
 
 }  // namespace
@@ -62,14 +54,11 @@ absl::StatusOr<std::unique_ptr<Listener>> MqueueListener::Listen(const QueueName
   if (!lock.ok()) return SayOf(names, lock.status());
   absl::Status free = TakeOver(names);
   if (!free.ok()) return SayOf(names, free);
-  const std::string owner_file = names.OwnerFile();
-  UniqueFd file(open(owner_file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid()) return SayOf(names, ErrnoStatus(errno, "make " + owner_file));
-  auto owner = OwnerLock::Take(std::move(file));
+  auto owner = MakeOwnedFile(names.OwnerFile());
   if (!owner.ok()) return SayOf(names, owner.status());
   auto queue = MessageQueue::Create(names.listening, O_RDWR, kWaitingRequests, kLongestRequest);
   if (!queue.ok()) {
-    unlink(owner_file.c_str());
+    unlink(names.OwnerFile().c_str());
     return SayOf(names, queue.status());
   }
   return std::unique_ptr<Listener>(
@@ -80,7 +69,7 @@ MqueueListener::~MqueueListener() {
   if (getpid() != process_) return;
   auto lock = PathLock::Take(names_.files);
   // Without the lock the next server takes over what is left.
-  if (lock.ok() && IsSame(owner_->file(), names_.OwnerFile())) {
+  if (lock.ok() && HasName(owner_->file(), names_.OwnerFile())) {
     mq_unlink(names_.listening.c_str());
     unlink(names_.OwnerFile().c_str());
   }

@@ -43,14 +43,6 @@ absl::Status CheckIsFree(const std::string& path) {
       "address");
 }
 
-absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnerFile(const std::string& path) {
-  const std::string name = OwnerFileOf(path);
-  unlink(name.c_str());
-  UniqueFd file(open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-  if (!file.valid()) return ErrnoStatus(errno, "make " + name);
-  return OwnerLock::Take(std::move(file));
-}
-
 // With its only name `path`. Clients find it complete, or not at all.
 absl::StatusOr<UniqueFd> MakeRendezvous(const std::string& path) {
   const std::string unnamed = path + ".new";
@@ -72,7 +64,7 @@ absl::StatusOr<std::unique_ptr<Listener>> FifoListener::Listen(const std::string
   if (!lock.ok()) return SayOf(path, lock.status());
   absl::Status is_free = CheckIsFree(path);
   if (!is_free.ok()) return SayOf(path, is_free);
-  auto owner = MakeOwnerFile(path);
+  auto owner = MakeOwnedFile(OwnerFileOf(path));
   if (!owner.ok()) return SayOf(path, owner.status());
   auto fifo = MakeRendezvous(path);
   if (!fifo.ok()) {
@@ -83,20 +75,11 @@ absl::StatusOr<std::unique_ptr<Listener>> FifoListener::Listen(const std::string
   return std::unique_ptr<Listener>(new FifoListener(path, *std::move(fifo), *std::move(owner)));
 }
 
-FifoListener::FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner)
-    : path_(std::move(path)), fifo_(std::move(fifo)), owner_(std::move(owner)), process_(getpid()) {
-  struct stat made {};
-  if (fstat(fifo_.get(), &made) != 0) return;
-  device_ = made.st_dev;
-  inode_ = made.st_ino;
-}
-
 FifoListener::~FifoListener() {
   if (getpid() != process_) return;
   auto lock = PathLock::Take(path_);
-  struct stat there {};
   // Without the lock the next server takes over what is left.
-  if (lock.ok() && lstat(path_.c_str(), &there) == 0 && there.st_dev == device_ && there.st_ino == inode_) {
+  if (lock.ok() && HasName(fifo_.get(), path_)) {
     unlink(path_.c_str());
     unlink(OwnerFileOf(path_).c_str());
   }

@@ -26,7 +26,8 @@ class FifoListener final : public Listener {
   int descriptor() const override { return fifo_.get(); }
 
  private:
-  FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner);
+  FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner)
+      : path_(std::move(path)), fifo_(std::move(fifo)), owner_(std::move(owner)), process_(getpid()) {}
 
   // The next whole request without its newline, if there is one.
   std::optional<std::string_view> NextRequest();
@@ -36,8 +37,6 @@ class FifoListener final : public Listener {
   const UniqueFd fifo_;
   const std::unique_ptr<OwnerLock> owner_;
   const pid_t process_;
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
   std::string requests_;  // read, and not answered yet
 };
 
