@@ -116,7 +116,10 @@ void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {
 ssize_t RawPeer::Receive(char* bytes, size_t size) {
   ssize_t received = -1;
   do {
-    if (!Await(in_.get(), POLLIN)) return 0;
+    if (!Await(in_.get(), POLLIN)) {
+      errno = ETIMEDOUT;
+      return -1;
+    }
     received = read(in_.get(), bytes, size);
   } while (received < 0 && (errno == EAGAIN || errno == EINTR));
   return received;
@@ -142,12 +145,9 @@ std::optional<RawPeer::Frame> RawPeer::ReceiveFrame() {
 
 bool RawPeer::HangsUp() {
   char bytes[512];
-  while (Await(in_.get(), POLLIN)) {
-    const ssize_t received = read(in_.get(), bytes, sizeof bytes);
-    if (received == 0 || (received < 0 && errno == ECONNRESET)) return true;
-    if (received < 0 && errno != EAGAIN && errno != EINTR) return false;
-  }
-  return false;
+  ssize_t received = 0;
+  while ((received = Receive(bytes, sizeof bytes)) > 0) continue;
+  return received == 0 || errno == ECONNRESET;
 }
 
 }  // namespace conformance

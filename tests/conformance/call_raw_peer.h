@@ -46,7 +46,7 @@ class RawPeer {
   static std::string Start(uint32_t stream, std::string_view method, std::string_view message);
 
  private:
-  // As read(); 0, too, where it is silent for kPatience.
+  // As read(), waiting for bytes; fails with ETIMEDOUT where the peer is silent for kPatience.
   ssize_t Receive(char* bytes, size_t size);
   // False at the end.
   bool ReceiveBytes(char* bytes, size_t size);

@@ -77,8 +77,7 @@ RawServer::RawServer(const sidecall::Address& address) : path_(address.rest) {
     if (sockets.ok()) sockets_ = *std::move(sockets);
     return;
   }
-  auto owner = sidecall::OwnerLock::Take(
-      UniqueFd(open(sidecall::OwnerFileOf(path_).c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+  auto owner = sidecall::MakeOwnedFile(sidecall::OwnerFileOf(path_));
   if (!owner.ok() || mkfifo(path_.c_str(), 0600) != 0) return;
   owner_ = *std::move(owner);
   fifo_ = UniqueFd(open(path_.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC));
