@@ -75,7 +75,7 @@ absl::Status End(const Plugin::Stub& stub, int status, int signal) {
   return stub.End(&context, ending, &reply);
 }
 
-// A process, known whatever becomes of its pid.
+// A process, known whatever becomes of its pid; to be made before that one may be reaped.
 class Process {
  public:
   explicit Process(pid_t pid) : fd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
@@ -328,8 +328,9 @@ TEST(ExecTest, KilledChildIsReapedAndItsDescriptorsAreClosed) {
   {
     const Plugin::Stub stub(Spawn("serve"));
     pid = PidOf(stub);
+    const Process process(pid);
     kill(pid, SIGKILL);
-    EXPECT_TRUE(Process(pid).AwaitEnd());
+    EXPECT_TRUE(process.AwaitEnd());
   }
   EXPECT_TRUE(AwaitReaped(pid));
   const auto limit = std::chrono::steady_clock::now() + kPatience;
