@@ -351,8 +351,7 @@ void ClientSession::SleepUntilHeard(int64_t deadline_nanos) {
 
 // False where it was the cancel descriptor that ended the sleep.
 bool ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
-  if (!connection_->Arm()) return true;
-  watch_.Update(*events_, *connection_);
+  if (!connection_->Arm() || !watch_.Update(*events_, *connection_)) return true;
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
   uint32_t ready = 0;

@@ -1,5 +1,8 @@
 #include "core/connection_watch.h"
 
+#include "absl/strings/str_cat.h"
+#include "transport/logging.h"
+
 namespace sidecall {
 
 absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connection, uint64_t id) {
@@ -18,20 +21,30 @@ absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connectio
 }
 
 void ConnectionWatch::Mute(EventLoop& events) {
-  for (size_t i = 0; i + watched_.deaths < watched_.count; i++) Want(events, i, 0);
+  for (size_t i = 0; i + watched_.deaths < watched_.count; i++) (void)Want(events, i, 0);
 }
 
-void ConnectionWatch::Update(EventLoop& events, const Connection& connection) {
+bool ConnectionWatch::Update(EventLoop& events, Connection& connection) {
   const WaitDescriptors wanted = connection.wait_descriptors();
-  for (size_t i = 0; i < watched_.count; i++) Want(events, i, wanted.items[i].events);
+  for (size_t i = 0; i < watched_.count; i++) {
+    const absl::Status watched = Want(events, i, wanted.items[i].events);
+    if (watched.ok()) continue;
+    if (LogEnabled(LogLevel::kError)) {
+      Log(LogLevel::kError, absl::StrCat("the connection with ", connection.peer().ToString(),
+                                         " is closed, as it cannot be watched: ", watched.ToString()));
+    }
+    connection.Close();
+    return false;
+  }
+  return true;
 }
 
-void ConnectionWatch::Want(EventLoop& events, size_t descriptor, short wanted) {
+absl::Status ConnectionWatch::Want(EventLoop& events, size_t descriptor, short wanted) {
   pollfd& watched = watched_.items[descriptor];
-  if (watched.events == wanted) return;
-  watched.events = wanted;
-  // Cannot fail: the descriptor is there, and nothing is allocated.
-  (void)events.Modify(watched.fd, wanted, TokenOf(id_, descriptor));
+  if (watched.events == wanted) return absl::OkStatus();
+  absl::Status modified = events.Modify(watched.fd, wanted, TokenOf(id_, descriptor));
+  if (modified.ok()) watched.events = wanted;
+  return modified;
 }
 
 void ConnectionWatch::RemoveFirst(EventLoop& events, size_t count) {

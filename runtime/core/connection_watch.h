@@ -27,8 +27,10 @@ class ConnectionWatch {
   // Update: else a thread that sleeps on `events` is woken by frames that have been read by the time it
   // looks.
   void Mute(EventLoop& events);
-  // Output that waits for room changes what is waited for: call it before each sleep.
-  void Update(EventLoop& events, const Connection& connection);
+  // Output that waits for room changes what is waited for: call it before each sleep. False: the kernel is
+  // full, and nobody would be woken. Then the connection is closed, the log says so, and the next Poll is
+  // due.
+  bool Update(EventLoop& events, Connection& connection);
   // Idempotent.
   void Remove(EventLoop& events) {
     watched_.deaths = 0;
@@ -38,7 +40,7 @@ class ConnectionWatch {
  private:
   static constexpr uint64_t kDescriptors = 4;
   static_assert(kDescriptors >= WaitDescriptors{}.items.size());
-  void Want(EventLoop& events, size_t descriptor, short wanted);
+  absl::Status Want(EventLoop& events, size_t descriptor, short wanted);
   void RemoveFirst(EventLoop& events, size_t count);
 
   uint64_t id_ = 0;

@@ -378,8 +378,8 @@ bool ServeLoop::ArmHot() {
   size_t armed = 0;
   for (; armed < hot_.size(); armed++) {
     Entry& entry = *hot_[armed];
-    entry.watch.Update(*events_, entry.session->connection());
-    if (!entry.session->connection().Arm()) break;
+    Connection& connection = entry.session->connection();
+    if (!entry.watch.Update(*events_, connection) || !connection.Arm()) break;
     entry.armed = true;
     entry.hot = false;
   }

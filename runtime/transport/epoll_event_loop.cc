@@ -28,10 +28,18 @@ class EpollEventLoop final : public EventLoop {
   EpollEventLoop(UniqueFd epoll, UniqueFd wake) : epoll_(std::move(epoll)), wake_(std::move(wake)) {}
 
   absl::Status Add(int fd, short events, uint64_t token) override {
+    if (events == 0) return absl::OkStatus();
     return Control(EPOLL_CTL_ADD, fd, EpollEvents(events), token);
   }
+  // An fd that nothing is wanted of is taken out of the epoll: there are files that wake whoever watches them
+  // with every change, whatever they watch for (message queues do).
   absl::Status Modify(int fd, short events, uint64_t token) override {
-    return Control(EPOLL_CTL_MOD, fd, EpollEvents(events), token);
+    if (events == 0) {
+      Remove(fd, token);
+      return absl::OkStatus();
+    }
+    absl::Status modified = Control(EPOLL_CTL_MOD, fd, EpollEvents(events), token);
+    return absl::IsNotFound(modified) ? Add(fd, events, token) : modified;
   }
   void Remove(int fd, uint64_t /*token*/) override { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 

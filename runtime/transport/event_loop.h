@@ -19,10 +19,10 @@ class EventLoop {
   virtual ~EventLoop() = default;
 
   // Reports `token` (not 0) once for each time that `fd` becomes ready for `events` (POLLIN, POLLOUT):
-  // edge-triggered. An fd that is ready already is reported. Hang-ups are always reported. RESOURCE_EXHAUSTED
-  // where the kernel is full.
+  // edge-triggered. An fd that is ready already is reported, and so are hang-ups. For no events at all
+  // nothing is, and the fd costs the kernel nothing. RESOURCE_EXHAUSTED where the kernel is full.
   virtual absl::Status Add(int fd, short events, uint64_t token) = 0;
-  // The same with other events, for an fd that was added.
+  // The same with other events, for an fd that was added. Fails only where there were none before.
   virtual absl::Status Modify(int fd, short events, uint64_t token) = 0;
   // Must be called before `fd` is closed. A report of it may still come once.
   virtual void Remove(int fd, uint64_t token) = 0;

@@ -119,10 +119,12 @@ class IoUringEventLoop final : public EventLoop {
 
   absl::Status SubmitPoll(uint64_t token) {
     const PollEntry& entry = polls_[token];
-    io_uring_sqe* sqe = Sqe();
-    if (sqe == nullptr) return absl::ResourceExhaustedError("io_uring: the submission queue is full");
-    io_uring_prep_poll_multishot(sqe, entry.fd, static_cast<unsigned>(entry.events) | POLLRDHUP);
-    io_uring_sqe_set_data64(sqe, UserData(token, entry.generation));
+    if (entry.events != 0) {
+      io_uring_sqe* sqe = Sqe();
+      if (sqe == nullptr) return absl::ResourceExhaustedError("io_uring: the submission queue is full");
+      io_uring_prep_poll_multishot(sqe, entry.fd, static_cast<unsigned>(entry.events) | POLLRDHUP);
+      io_uring_sqe_set_data64(sqe, UserData(token, entry.generation));
+    }
     const int submitted = io_uring_submit(&ring_);
     return submitted >= 0 ? absl::OkStatus() : ErrnoStatus(-submitted, "io_uring_enter");
   }

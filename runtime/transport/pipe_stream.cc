@@ -21,9 +21,16 @@ namespace {
 // The most that an unprivileged process gets where nobody has changed fs.pipe-max-size.
 constexpr int kPipeBytes = 1 << 20;
 
-bool MakeNonBlocking(int fd) {
+// Each read of a FIFO is noted in its file, for a tenth of a small call's time; who owns the file may go
+// without.
+bool SetFlags(int fd) {
   const int flags = fcntl(fd, F_GETFL);
-  return flags >= 0 && ((flags & O_NONBLOCK) != 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
+  return flags >= 0 && (fcntl(fd, F_SETFL, flags | O_NONBLOCK | O_NOATIME) == 0 ||
+                        fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0);
+}
+
+bool IsReadHere(int end) {
+  return (fcntl(end, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
 // For kernels that cannot be asked for silence. The signal of a write is its thread's own: it is taken back
@@ -63,17 +70,27 @@ absl::StatusOr<std::unique_ptr<PipeStream>> PipeStream::Make(UniqueFd in, Unique
   UniqueFd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) return ErrnoStatus(errno, "eventfd");
   for (const int end : {in.get(), out.get()}) {
-    if (!MakeNonBlocking(end)) return ErrnoStatus(errno, "make a pipe non-blocking");
+    if (!SetFlags(end)) return ErrnoStatus(errno, "make a pipe non-blocking");
     // Refused where the user has too much in pipes already: then it is slower, and as correct.
     (void)fcntl(end, F_SETPIPE_SZ, kPipeBytes);
   }
   return std::unique_ptr<PipeStream>(new PipeStream(std::move(in), std::move(out), std::move(bell)));
 }
 
+PipeStream::PipeStream(UniqueFd in, UniqueFd out, UniqueFd bell)
+    : in_(std::move(in)),
+      out_(std::move(out)),
+      bell_(std::move(bell)),
+      never_breaks_(IsReadHere(out_.get())) {}
+
 ssize_t PipeStream::Write(const iovec* pieces, size_t count) {
-  if (!hung_up_.load(std::memory_order_acquire)) return WriteWithoutSignal(out_.get(), pieces, count);
-  errno = EPIPE;
-  return -1;
+  if (hung_up_.load(std::memory_order_acquire)) {
+    errno = EPIPE;
+    return -1;
+  }
+  if (!never_breaks_) return WriteWithoutSignal(out_.get(), pieces, count);
+  if (count == 1) return write(out_.get(), pieces->iov_base, pieces->iov_len);  // less dear
+  return writev(out_.get(), pieces, static_cast<int>(count));
 }
 
 ssize_t PipeStream::Read(char* bytes, size_t size) {

@@ -14,7 +14,9 @@ namespace sidecall {
 
 class PipeStream final : public ByteStream {
  public:
-  // Takes the end to read from and the end to write to, and makes both non-blocking and their pipes large.
+  // Takes the end to read from and the end to write to, and makes both non-blocking and their pipes large. A
+  // FIFO is written to at less cost where it was opened for reading as well: then it has a reader as long as
+  // it is open, and no write raises SIGPIPE. That the peer has gone is seen in the other pipe.
   static absl::StatusOr<std::unique_ptr<PipeStream>> Make(UniqueFd in, UniqueFd out);
 
   ssize_t Write(const iovec* pieces, size_t count) override;
@@ -23,12 +25,12 @@ class PipeStream final : public ByteStream {
   WaitDescriptors wait_descriptors(bool want_room) const override;
 
  private:
-  PipeStream(UniqueFd in, UniqueFd out, UniqueFd bell)
-      : in_(std::move(in)), out_(std::move(out)), bell_(std::move(bell)) {}
+  PipeStream(UniqueFd in, UniqueFd out, UniqueFd bell);
 
   const UniqueFd in_;
   const UniqueFd out_;
   const UniqueFd bell_;  // an eventfd, rung by HangUp: nothing else would wake who sleeps here
+  const bool never_breaks_;
   std::atomic<bool> hung_up_{false};
 };
 

@@ -4,14 +4,18 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <set>
 #include <string>
 #include <thread>
@@ -161,10 +165,59 @@ TEST_P(EventLoopTest, HangUpIsReportedUnasked) {
   std::array<int, 2> sockets{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);
   UniqueFd ours(sockets[0]);
-  ASSERT_TRUE(loop_->Add(ours.get(), 0, 7).ok());
-  EXPECT_THAT(Look(), IsEmpty());
+  ASSERT_TRUE(loop_->Add(ours.get(), POLLOUT, 7).ok());
+  EXPECT_THAT(Await(), ElementsAre(7)) << "writable";
   close(sockets[1]);
   EXPECT_THAT(Await(), testing::Contains(7));
+}
+
+TEST_P(EventLoopTest, WhatNothingIsWantedOfIsSilent) {
+  std::array<int, 2> sockets{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);
+  const UniqueFd ours(sockets[0]);
+  ASSERT_TRUE(loop_->Add(ours.get(), 0, 7).ok());
+  ASSERT_EQ(write(sockets[1], "x", 1), 1);
+  EXPECT_THAT(Look(), IsEmpty());
+  ASSERT_TRUE(loop_->Modify(ours.get(), POLLIN, 7).ok());
+  EXPECT_THAT(Await(), ElementsAre(7)) << "readable since before";
+  ASSERT_TRUE(loop_->Modify(ours.get(), 0, 7).ok());
+  close(sockets[1]);
+  EXPECT_THAT(Look(), IsEmpty());
+  loop_->Remove(ours.get(), 7);
+}
+
+// A message queue wakes whoever watches it, whatever for.
+TEST_P(EventLoopTest, WhatNothingIsWantedOfWakesNobody) {
+  const std::string name = "/sidecall-event-loop-test-" + std::to_string(getpid());
+  mq_attr attributes{};
+  attributes.mq_maxmsg = 1;
+  attributes.mq_msgsize = 1;
+  const UniqueFd queue(
+      mq_open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, mode_t{0600}, &attributes));
+  ASSERT_TRUE(queue.valid()) << std::strerror(errno);
+  mq_unlink(name.c_str());
+  ASSERT_TRUE(loop_->Add(queue.get(), POLLIN, 7).ok());
+  ASSERT_TRUE(loop_->Modify(queue.get(), 0, 7).ok());
+  EXPECT_THAT(Look(), IsEmpty());
+  std::atomic<int64_t> sleeps{-1};
+  std::thread sleeper([&] {
+    sleeps.store(0);
+    pollfd item{.fd = loop_->descriptor(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&item, 1, static_cast<int>(kLong / 1'000'000)), 1);
+    rusage usage{};
+    getrusage(RUSAGE_THREAD, &usage);
+    sleeps.store(usage.ru_nvcsw);
+  });
+  while (sleeps.load() < 0) std::this_thread::yield();
+  char byte = 'x';
+  for (int message = 0; message < 2000; message++) {
+    EXPECT_EQ(mq_send(queue.get(), &byte, 1, 0), 0);
+    EXPECT_EQ(mq_receive(queue.get(), &byte, 1, nullptr), 1);
+    std::this_thread::yield();
+  }
+  loop_->Wake();
+  sleeper.join();
+  EXPECT_LT(sleeps.load(), 10);
 }
 
 TEST_P(EventLoopTest, RemovedDescriptorIsSilent) {

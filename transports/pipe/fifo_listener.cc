@@ -132,7 +132,8 @@ absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Meet(std::string_view 
   if (absl::IsUnavailable(client.status())) RemoveFifos(path_, name);
   if (!client.ok()) return client.status();
   UniqueFd in(open(to_server.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-  UniqueFd out(open(to_client.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  // For reading as well: so it never breaks under a write.
+  UniqueFd out(open(to_client.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
   if (!in.valid() || !out.valid()) {
     if (errno == ENOENT || errno == ENXIO) return absl::UnavailableError("the client has left");
     return ErrnoStatus(errno, "open the FIFOs of a client");
