@@ -244,7 +244,7 @@ class StoppedBeforeConnectingTest : public CallTest {
     CallTest::TearDown();
   }
 };
-SIDECALL_OVER_TRANSPORTS_WHERE(StoppedBeforeConnectingTest, InTwoProcesses);
+SIDECALL_OVER_TRANSPORTS_WHERE(StoppedBeforeConnectingTest, SharesAServerInAnotherProcess);
 
 TEST_P(StoppedBeforeConnectingTest, OthersGoOnWhereWhoConnectsIsCancelled) {
   const auto channel = NewChannel();

@@ -69,8 +69,11 @@ TEST_P(ClientDeathTest, ClientIsKilledMidCall) {
   }
 }
 
+class OtherClientsTest : public DeathTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(OtherClientsTest, SharesAServerInAnotherProcess);
+
 // Clients and server in three processes, and one client dies: the others do not notice.
-TEST_P(DeathTest, OtherClientsDoNotNotice) {
+TEST_P(OtherClientsTest, DoNotNotice) {
   auto client = Child::Start({"echo", address()});
   auto doomed = Child::Start({"sleep", address(), "never-opened"});
   ASSERT_TRUE(client != nullptr && doomed != nullptr);

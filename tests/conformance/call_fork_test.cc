@@ -149,7 +149,9 @@ TEST_P(ForkTest, WhileCallsAreInFlight) {
 }
 
 class ForkedChannelTest : public ForkTest {};
-SIDECALL_OVER_TRANSPORTS_WHERE(ForkedChannelTest, MayLeaveTheProcess);
+SIDECALL_OVER_TRANSPORTS_WHERE(ForkedChannelTest, [](const Setup& setup) {
+  return MayLeaveTheProcess(setup) && SharesAServer(setup);
+});
 
 TEST_P(ForkedChannelTest, NewChannelInTheChild) {
   StartServer();
@@ -163,7 +165,10 @@ TEST_P(ForkedChannelTest, NewChannelInTheChild) {
   EXPECT_TRUE(Echoes(NewStub(), 3));
 }
 
-TEST_P(ForkTest, ServerIsTheParents) {
+class ForkedServerTest : public ForkTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ForkedServerTest, SharesAServer);
+
+TEST_P(ForkedServerTest, ServerIsTheParents) {
   auto server = LocalServer::Start({address()}, {});
   ASSERT_TRUE(server.ok()) << server.status();
   const TestService::Stub stub = NewStub();

@@ -39,7 +39,7 @@ SIDECALL_OVER_TRANSPORTS_WHERE(OtherUserTest, [](const Setup& setup) {
 
 class SameUserOnlyTest : public IdentityTest {};
 SIDECALL_OVER_TRANSPORTS_WHERE(SameUserOnlyTest, [](const Setup& setup) {
-  return InTwoProcesses(setup) && !ReachesOtherUsers(setup);
+  return SharesAServerInAnotherProcess(setup) && !ReachesOtherUsers(setup);
 });
 
 // However open the directory and the files are: over what carries no identity, both are of one user.

@@ -37,7 +37,7 @@ std::map<std::string, uint64_t> ContextSwitches(const std::vector<pid_t>& pids) 
 std::vector<std::string> Addresses(const TempDir& directory, bool two_processes) {
   std::vector<std::string> addresses;
   for (const Setup& setup : AllSetups()) {
-    if ((setup.place == Place::kOtherProcess) != two_processes) continue;
+    if ((setup.place == Place::kOtherProcess) != two_processes || !SharesAServer(setup)) continue;
     addresses.push_back(AddressAt(setup.scheme, directory.path() + "/" + setup.name) + setup.options);
   }
   return addresses;

@@ -36,7 +36,10 @@ TEST_P(CallLimitsTest, CallsPerConnection) {
   EXPECT_TRUE(Echoes(stub, 1));
 }
 
-TEST_P(CallLimitsTest, CallsOfTheWholeServer) {
+class ServerLimitsTest : public CallLimitsTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ServerLimitsTest, SharesAServer);
+
+TEST_P(ServerLimitsTest, CallsOfTheWholeServer) {
   sidecall::ServerOptions three;
   three.max_calls = 3;
   StartServer(three);

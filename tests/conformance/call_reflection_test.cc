@@ -88,7 +88,7 @@ class ReflectionTest : public CallTest {
   Gates gates_;
   TestServiceImpl service_{"inproc:unused", gates_};
 };
-SIDECALL_OVER_ALL_TRANSPORTS(ReflectionTest);
+SIDECALL_OVER_TRANSPORTS_WHERE(ReflectionTest, SharesAServer);
 
 // What is no matter of the transport, and takes its time.
 class ReflectionLimitsTest : public CallTest {};

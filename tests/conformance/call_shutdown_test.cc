@@ -88,8 +88,12 @@ TEST_P(ShutdownTest, AddressIsFree) {
   EXPECT_TRUE(Echoes(NewStub(), 2));
 }
 
+// Server after server: a child that ends so soon, time and again, is started after ever longer pauses.
+class ManyShutdownsTest : public ShutdownTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(ManyShutdownsTest, SharesAServer);
+
 // Every call that was under way ends once, whatever the moment.
-TEST_P(ShutdownTest, UnderLoad) {
+TEST_P(ManyShutdownsTest, UnderLoad) {
   for (int round = 0; round < Scaled(20); round++) {
     if (round > 0) StartServer();
     const auto channel = NewChannel();

@@ -21,7 +21,7 @@ class ShutdownsTest : public CallTest {
     return static_cast<int>((kInAll + setups - 1) / setups);
   }
 };
-SIDECALL_OVER_ALL_TRANSPORTS(ShutdownsTest);
+SIDECALL_OVER_TRANSPORTS_WHERE(ShutdownsTest, SharesAServer);
 
 // Unary calls and streams in every state, at whatever moment: each ends, once, and nothing hangs.
 TEST_P(ShutdownsTest, WithCallsInFlight) {

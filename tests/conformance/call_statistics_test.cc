@@ -88,6 +88,10 @@ class StatisticsTest : public CallTest {
 };
 SIDECALL_OVER_ALL_TRANSPORTS(StatisticsTest);
 
+// Of several clients of one server.
+class SharedStatisticsTest : public StatisticsTest {};
+SIDECALL_OVER_TRANSPORTS_WHERE(SharedStatisticsTest, SharesAServer);
+
 class StatisticsOfDeathTest : public StatisticsTest {};
 SIDECALL_OVER_TRANSPORTS_WHERE(StatisticsOfDeathTest, InTwoProcesses);
 
@@ -295,7 +299,7 @@ TEST_P(StatisticsOfDeathTest, NothingStaysInFlight) {
   EXPECT_EQ(Client(kService + "BidirectionalStream").in_flight(), 0);
 }
 
-TEST_P(StatisticsTest, CallsThatNoMethodSees) {
+TEST_P(SharedStatisticsTest, CallsThatNoMethodSees) {
   const UnservedService::Stub unserved(NewChannel());
   const Added added = AddedBy("conformance.UnservedService/Echo", [&] {
     PatientContext context;
@@ -323,7 +327,7 @@ TEST_P(StatisticsTest, ChannelsThatCannotBeUsed) {
 // -- Connections
 // ---------------------------------------------------------------------------------------------------------
 
-TEST_P(StatisticsTest, Connections) {
+TEST_P(SharedStatisticsTest, Connections) {
   const StatisticsReply before = Server("");
   const StatisticsReply client = Client("");
   {

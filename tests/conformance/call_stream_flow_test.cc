@@ -171,7 +171,7 @@ TEST_P(StreamFlowTest, WritersThatWaitForRoom) {
 }
 
 class StreamThreadsTest : public CallTest {};
-SIDECALL_OVER_ALL_TRANSPORTS(StreamThreadsTest);
+SIDECALL_OVER_TRANSPORTS_WHERE(StreamThreadsTest, SharesAServer);
 
 // Handlers that wait hold all threads: a further call is told so, and theirs go on.
 TEST_P(StreamThreadsTest, CallThatNoThreadIsLeftFor) {

@@ -19,7 +19,8 @@ using conformance::InOneProcess;
 std::vector<Setup> Setups() {
   std::vector<Setup> setups = AllSetups();
   std::erase_if(setups, [](const Setup& setup) {
-    return !setup.options.empty() || (InOneProcess(setup) && MayLeaveTheProcess(setup));
+    return !setup.options.empty() || !SharesAServer(setup) ||
+           (InOneProcess(setup) && MayLeaveTheProcess(setup));
   });
   return setups;
 }

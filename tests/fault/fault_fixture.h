@@ -40,6 +40,7 @@ using conformance::NamesAFile;
 using conformance::PatientContext;
 using conformance::Scaled;
 using conformance::Setup;
+using conformance::SharesAServer;
 using conformance::TestService;
 
 inline constexpr size_t kHandlerThreads = 16;

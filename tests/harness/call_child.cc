@@ -14,6 +14,7 @@
 #include <cstdlib>
 
 #include "call_patience.h"
+#include "call_plugin.h"
 
 namespace conformance {
 namespace {
@@ -106,6 +107,7 @@ void Child::Kill() {
 
 int TestOrChildMain(int argc, char** argv) {
   const std::vector<std::string> words(argv, argv + argc);
+  if (words.size() == 3 && words[1] == kPluginFlag) return RunPluginRole(words[2]);
   if (words.size() < 5 || words[1] != kRoleFlag) {
     testing::InitGoogleTest(&argc, argv);
     return RUN_ALL_TESTS();

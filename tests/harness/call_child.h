@@ -24,6 +24,8 @@ class LineSocket {
   void Send(const std::string& line) const;
   // "" where the other end is gone or, if there is a limit, silent for so long.
   std::string Receive(int limit_ms = -1);
+  // To wait on: readable where Receive has not read all.
+  int descriptor() const { return fd_; }
 
  private:
   const int fd_;

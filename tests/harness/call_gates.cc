@@ -12,12 +12,17 @@ bool Gates::Pass(const std::string& gate, sidecall::ServerContext& context) {
   std::unique_lock lock(mutex_);
   Gate& own = gates_[gate];
   own.arrivals++;
-  changed_.notify_all();
+  Tell(gate, own);
   changed_.wait(lock, [&] { return own.open || context.IsCancelled(); });
   if (own.open) return true;
   own.cancels++;
-  changed_.notify_all();
+  Tell(gate, own);
   return false;
+}
+
+void Gates::Tell(const std::string& gate, const Gate& own) {
+  changed_.notify_all();
+  if (observer_) observer_(gate, own.arrivals, own.cancels);
 }
 
 bool Gates::AwaitOpen(const std::string& gate) {

@@ -4,9 +4,11 @@
 #define SIDECALL_TESTS_HARNESS_CALL_GATES_H_
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
+#include <utility>
 
 #include "sidecall/server_context.h"
 
@@ -27,6 +29,10 @@ class Gates {
   bool AwaitArrivals(const std::string& gate, int count);
   // Waits until `count` handlers have turned away from it, cancelled.
   bool AwaitCancels(const std::string& gate, int count);
+  // Told, one at a time, how many have come to a gate and turned away from it, whenever one has. REQUIRES:
+  // nobody has yet.
+  using Observer = std::function<void(const std::string& gate, int arrivals, int cancels)>;
+  void SetObserver(Observer observer) { observer_ = std::move(observer); }
 
  private:
   struct Gate {
@@ -35,9 +41,12 @@ class Gates {
     int cancels = 0;
   };
 
+  void Tell(const std::string& gate, const Gate& own);
+
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Gate> gates_;
+  Observer observer_;
 };
 
 }  // namespace conformance

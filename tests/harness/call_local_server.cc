@@ -2,13 +2,17 @@
 
 #include <unistd.h>
 
+#include <utility>
+
 #include "call_patience.h"
 
 namespace conformance {
 
 absl::StatusOr<std::unique_ptr<LocalServer>> LocalServer::Start(const std::vector<std::string>& addresses,
-                                                                const sidecall::ServerOptions& options) {
+                                                                const sidecall::ServerOptions& options,
+                                                                Gates::Observer observer) {
   std::unique_ptr<LocalServer> local(new LocalServer(addresses.empty() ? "" : addresses.front()));
+  local->gates_.SetObserver(std::move(observer));
   sidecall::ServerBuilder builder;
   builder.SetOptions(options);
   local->services_->RegisterWith(builder);

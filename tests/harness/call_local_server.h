@@ -16,8 +16,10 @@ namespace conformance {
 
 class LocalServer final : public ServerUnderTest {
  public:
+  // `observer` is its gates'.
   static absl::StatusOr<std::unique_ptr<LocalServer>> Start(const std::vector<std::string>& addresses,
-                                                            const sidecall::ServerOptions& options);
+                                                            const sidecall::ServerOptions& options,
+                                                            Gates::Observer observer = nullptr);
   ~LocalServer() override;
 
   pid_t pid() const override;

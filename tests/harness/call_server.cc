@@ -4,7 +4,9 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "call_local_server.h"
+#include "call_plugin.h"
 
 namespace conformance {
 namespace {
@@ -42,12 +44,7 @@ class RemoteServer final : public ServerUnderTest {
 
 absl::StatusOr<std::unique_ptr<ServerUnderTest>> StartRemote(const std::vector<std::string>& addresses,
                                                              const sidecall::ServerOptions& options) {
-  std::vector<std::string> arguments = {"serve",
-                                        std::to_string(options.max_receive_message_bytes),
-                                        std::to_string(options.max_calls_per_connection),
-                                        std::to_string(options.max_handler_threads),
-                                        std::to_string(options.max_calls),
-                                        std::to_string(options.max_connection_bytes)};
+  std::vector<std::string> arguments = {"serve", ToWord(options)};
   arguments.insert(arguments.end(), addresses.begin(), addresses.end());
   auto child = Child::Start(arguments);
   if (child == nullptr) return absl::InternalError("the server's process did not start");
@@ -85,18 +82,30 @@ std::string Obey(LocalServer& server, const std::string& line) {
 
 absl::StatusOr<std::unique_ptr<ServerUnderTest>> ServerUnderTest::Start(
     Place place, const std::vector<std::string>& addresses, const sidecall::ServerOptions& options) {
+  if (PluginServer::ServesAt(addresses)) return PluginServer::Start(addresses.front(), options);
   if (place == Place::kOtherProcess) return StartRemote(addresses, options);
   return LocalServer::Start(addresses, options);
 }
 
-int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test, MoreVerbs more) {
+std::string ToWord(const sidecall::ServerOptions& options) {
+  return absl::StrCat(options.max_receive_message_bytes, ",", options.max_calls_per_connection, ",",
+                      options.max_handler_threads, ",", options.max_calls, ",", options.max_connection_bytes);
+}
+
+sidecall::ServerOptions OptionsFrom(const std::string& word) {
+  const std::vector<std::string> numbers = absl::StrSplit(word, ',');
   sidecall::ServerOptions options;
-  options.max_receive_message_bytes = std::stoull(arguments.at(1));
-  options.max_calls_per_connection = std::stoull(arguments.at(2));
-  options.max_handler_threads = std::stoull(arguments.at(3));
-  options.max_calls = std::stoull(arguments.at(4));
-  options.max_connection_bytes = std::stoull(arguments.at(5));
-  const std::vector<std::string> addresses(arguments.begin() + 6, arguments.end());
+  options.max_receive_message_bytes = std::stoull(numbers.at(0));
+  options.max_calls_per_connection = std::stoull(numbers.at(1));
+  options.max_handler_threads = std::stoull(numbers.at(2));
+  options.max_calls = std::stoull(numbers.at(3));
+  options.max_connection_bytes = std::stoull(numbers.at(4));
+  return options;
+}
+
+int RunServerRole(const std::vector<std::string>& arguments, LineSocket& test, MoreVerbs more) {
+  const sidecall::ServerOptions options = OptionsFrom(arguments.at(1));
+  const std::vector<std::string> addresses(arguments.begin() + 2, arguments.end());
   auto server = LocalServer::Start(addresses, options);
   if (!server.ok()) {
     test.Send(server.status().ToString());

@@ -44,6 +44,10 @@ class ServerUnderTest {
   virtual bool AwaitShutdown() = 0;
 };
 
+// As a word of a command line or a message, for a server in another process; and back.
+std::string ToWord(const sidecall::ServerOptions& options);
+sidecall::ServerOptions OptionsFrom(const std::string& word);
+
 // Answers a line that the role itself does not understand. "": nor does this.
 using MoreVerbs = std::string (*)(const std::string& line);
 // The role of a server in another process.

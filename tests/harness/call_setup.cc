@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "call_plugin.h"
 #include "transport/all_transports.h"
 
 namespace conformance {
@@ -13,8 +14,10 @@ namespace {
 // What a test has to know of a transport: a line each of those that are not as most are.
 struct Nature {
   std::string_view scheme;
-  bool has_addresses = true;   // where any client may come to; else it has tests of its own
-  bool leaves_process = true;  // its name means something in another process
+  bool has_addresses = true;     // else a channel needs what it is to connect to handed to it
+  bool is_shared = true;         // all clients are of one server
+  bool leaves_process = true;    // its name means something in another process
+  bool stays_in_process = true;  // the server may be in the client's
   bool reaches_other_users = true;
   bool names_a_file = true;
   bool has_many_connections = true;  // more than four, for one user
@@ -28,7 +31,12 @@ constexpr std::array kNatures = {
            .names_a_file = false,
            .has_many_connections = false,
            .overtakes = true},
-    Nature{.scheme = "exec", .has_addresses = false},
+    Nature{.scheme = "exec",
+           .is_shared = false,
+           .stays_in_process = false,
+           .reaches_other_users = false,
+           .names_a_file = false,
+           .has_many_connections = false},
     Nature{.scheme = "fd", .has_addresses = false},
     Nature{.scheme = "inproc", .leaves_process = false, .reaches_other_users = false, .names_a_file = false},
 };
@@ -45,7 +53,9 @@ bool StaysInProcess(std::string_view scheme) {
 
 void AddBoth(std::vector<Setup>& setups, const std::string& name, const std::string& scheme,
              const std::string& options) {
-  setups.push_back({name + "_SameProcess", scheme, options, Place::kSameProcess});
+  if (NatureOf(scheme).stays_in_process) {
+    setups.push_back({name + "_SameProcess", scheme, options, Place::kSameProcess});
+  }
   if (!StaysInProcess(scheme)) {
     setups.push_back({name + "_TwoProcesses", scheme, options, Place::kOtherProcess});
     return;
@@ -63,7 +73,7 @@ std::vector<Setup> AllSetups() {
   std::vector<Setup> setups;
   for (const auto& transport : sidecall::AllTransports()) {
     const std::string scheme(transport->scheme());
-    if (!HasAddresses(scheme)) continue;
+    if (!NatureOf(scheme).has_addresses) continue;
     std::string name = scheme;
     std::replace(name.begin(), name.end(), '-', '_');
     AddBoth(setups, name, scheme, "");
@@ -103,8 +113,16 @@ bool HasManyConnections(const Setup& setup) {
   return NatureOf(setup.scheme).has_many_connections;
 }
 
+bool SharesAServer(const Setup& setup) {
+  return NatureOf(setup.scheme).is_shared;
+}
+
+bool SharesAServerInAnotherProcess(const Setup& setup) {
+  return SharesAServer(setup) && InTwoProcesses(setup);
+}
+
 std::string SmallConnections(const Setup& setup) {
-  return HasManyConnections(setup) ? "" : "?messages=10&message_bytes=2048";
+  return setup.scheme == "mqueue" ? "?messages=10&message_bytes=2048" : "";
 }
 
 bool HasRoomForUnread(const Setup& setup) {
@@ -116,11 +134,12 @@ bool OvertakesInTheKernel(const Setup& setup) {
   return NatureOf(setup.scheme).overtakes && InTwoProcesses(setup);
 }
 
-bool HasAddresses(const std::string& scheme) {
-  return NatureOf(scheme).has_addresses;
+bool AnyoneMayConnect(const std::string& scheme) {
+  return NatureOf(scheme).has_addresses && NatureOf(scheme).is_shared;
 }
 
 std::string AddressAt(const std::string& scheme, const std::string& path) {
+  if (scheme == "exec") return PluginServer::Address(path);
   if (scheme != "mqueue") return scheme + ":" + path;
   std::string name = path;  // A queue's has one slash, its first character.
   std::replace(name.begin() + 1, name.end(), '/', '.');

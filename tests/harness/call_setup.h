@@ -39,6 +39,9 @@ bool MayLeaveTheProcess(const Setup& setup);
 bool NamesAFile(const Setup& setup);
 bool ReachesOtherUsers(const Setup& setup);
 bool HasManyConnections(const Setup& setup);
+// All clients are those of one server. Else each has started its own.
+bool SharesAServer(const Setup& setup);
+bool SharesAServerInAnotherProcess(const Setup& setup);
 // What a client's address ends with where a user has room for few connections of the usual size: smaller
 // ones.
 std::string SmallConnections(const Setup& setup);
@@ -46,9 +49,9 @@ std::string SmallConnections(const Setup& setup);
 bool HasRoomForUnread(const Setup& setup);
 // Between two processes, one of which can be stopped while it does.
 bool OvertakesInTheKernel(const Setup& setup);
-// Whether anybody may listen and connect at addresses of the transport. Else (a child that is started, pipes
-// that are there) it has tests of its own, tests/exec.
-bool HasAddresses(const std::string& scheme);
+// Whether whoever knows an address of the transport may connect to it. Not to a child, nor over pipes that
+// are there already: what these have of their own has tests of its own, tests/exec.
+bool AnyoneMayConnect(const std::string& scheme);
 // An address of the transport that is as much one's own as `path` is.
 std::string AddressAt(const std::string& scheme, const std::string& path);
 std::string SetupName(const testing::TestParamInfo<Setup>& info);
