@@ -169,6 +169,19 @@ void ServerTest::StartServer(const sidecall::ServerOptions& options) {
   server_ = *std::move(server);
 }
 
+std::shared_ptr<sidecall::Channel> ServerTest::NewChannel(const sidecall::ChannelOptions& options) const {
+  auto channel = sidecall::CreateChannel(address() + SmallConnections(GetParam()), options);
+  if (server_ == nullptr || SharesAServer(GetParam())) return channel;
+  // A server that is started with the connection takes its time, which is none of a call's deadline.
+  const absl::Time limit = absl::Now() + absl::FromChrono(kPatience);
+  using sidecall::ChannelState;
+  for (ChannelState state = channel->GetState(true);
+       state == ChannelState::kIdle || state == ChannelState::kConnecting; state = channel->GetState(false)) {
+    if (!channel->WaitForStateChange(state, limit)) break;
+  }
+  return channel;
+}
+
 void ServerTest::TearDown() {
   server_.reset();
   if (remains_expected_) return;

@@ -81,9 +81,7 @@ class ServerTest : public testing::TestWithParam<Setup> {
   // What messages about it say: the address without its scheme and options.
   std::string place() const;
   const TempDir& directory() const { return directory_; }
-  std::shared_ptr<sidecall::Channel> NewChannel(const sidecall::ChannelOptions& options = {}) const {
-    return sidecall::CreateChannel(address() + SmallConnections(GetParam()), options);
-  }
+  std::shared_ptr<sidecall::Channel> NewChannel(const sidecall::ChannelOptions& options = {}) const;
 
  private:
   TempDir directory_;
