@@ -33,6 +33,7 @@ class FakeConnection final : public Connection {
   // What Poll feeds, and whether as memory that is gone when OnFrame returns.
   std::deque<Frame> incoming;
   bool shared = false;
+  WaitDescriptors descriptors;
 
   Slot Reserve(size_t size, Lane /*lane*/) override {
     if (room == 0) return {};
@@ -71,7 +72,7 @@ class FakeConnection final : public Connection {
   }
   bool Arm() override { return incoming.empty(); }
   void Disarm(uint32_t /*ready*/) override {}
-  WaitDescriptors wait_descriptors() const override { return {}; }
+  WaitDescriptors wait_descriptors() const override { return descriptors; }
   const PeerIdentity& peer() const override { return peer_; }
   ConnectionLimits limits() const override { return limits_; }
   void Close() override { closed = true; }
