@@ -81,13 +81,15 @@ absl::StatusOr<StartedChild> ChildKeeper::Start(const ChildCommand& command) {
 }
 
 void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grace) {
-  const std::lock_guard lock(mutex_);
-  for (const auto& kept : kept_) {
+  const absl::StatusOr<ChildKeeper*> keeper = OfProcess();
+  if (!keeper.ok()) return;
+  const std::lock_guard lock((*keeper)->mutex_);
+  for (const auto& kept : (*keeper)->kept_) {
     if (kept->child != child || kept->terminate_at != 0) continue;
     const int64_t nanos = std::min<int64_t>(absl::ToInt64Nanoseconds(grace), INT64_MAX / 4);
     kept->terminate_at = MonotonicNanos() + nanos;
     kept->kill_at = kept->terminate_at + nanos;
-    eventfd_write(bell_.get(), 1);
+    eventfd_write((*keeper)->bell_.get(), 1);
   }
 }
 

@@ -30,9 +30,9 @@ class ChildKeeper {
 
   // As the function of that name.
   absl::StatusOr<StartedChild> Start(const ChildCommand& command);
-  // Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
+  // By the keeper of this process. Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
   // after that SIGKILL. No effect the second time.
-  void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
+  static void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
 
  private:
   struct Request {

@@ -19,7 +19,7 @@ void ChildStream::HangUp() {
   if (dead) child_->record()->SetEnding();
   if (!child_->record()->ending()) child_->record()->SetLetGo();
   pipes_->HangUp();
-  if (auto keeper = ChildKeeper::OfProcess(); keeper.ok()) (*keeper)->LetGo(child_, grace_);
+  ChildKeeper::LetGo(child_, grace_);
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> ConnectionTo(const std::shared_ptr<Child>& child, UniqueFd in,

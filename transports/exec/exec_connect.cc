@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Connection>> ConnectToChild(const ChildCommand& c
   if (!greeted.ok()) {
     // Whoever ended it: that it was too slow, or no plug-in, is not its crash.
     if (!absl::IsUnavailable(greeted)) started->child->record()->SetLetGo();
-    (*keeper)->LetGo(started->child, absl::ZeroDuration());
+    ChildKeeper::LetGo(started->child, absl::ZeroDuration());
     return greeted;
   }
   return ConnectionTo(started->child, std::move(started->in), std::move(started->out), command.options.grace);

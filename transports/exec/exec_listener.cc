@@ -46,9 +46,7 @@ absl::StatusOr<std::unique_ptr<Listener>> ExecListener::Listen(ChildCommand comm
 ExecListener::~ExecListener() {
   if (!greeting_.has_value()) return;
   greeting_->child->record()->SetLetGo();
-  if (auto keeper = ChildKeeper::OfProcess(); keeper.ok()) {
-    (*keeper)->LetGo(greeting_->child, absl::ZeroDuration());
-  }
+  ChildKeeper::LetGo(greeting_->child, absl::ZeroDuration());
 }
 
 absl::Status ExecListener::Start() {
@@ -70,17 +68,11 @@ absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Greet() {
   if (greeted.ok() && !*greeted) return nullptr;
   StartedChild started = *std::exchange(greeting_, std::nullopt);
   Unwatch(events_.get(), started.in.get());
-  if (greeted.ok()) {
-    child_ = started.child;
-    if (!Watch(events_.get(), child_->process().get())) return ErrnoStatus(errno, "epoll_ctl");
-    return ConnectionTo(child_, std::move(started.in), std::move(started.out), command_.options.grace);
-  }
-  if (auto keeper = ChildKeeper::OfProcess(); keeper.ok()) {
-    (*keeper)->LetGo(started.child, absl::ZeroDuration());
-  }
   child_ = started.child;
+  if (!greeted.ok()) ChildKeeper::LetGo(child_, absl::ZeroDuration());
   if (!Watch(events_.get(), child_->process().get())) return ErrnoStatus(errno, "epoll_ctl");
-  return absl::FailedPreconditionError(greeted.status().message());
+  if (!greeted.ok()) return absl::FailedPreconditionError(greeted.status().message());
+  return ConnectionTo(child_, std::move(started.in), std::move(started.out), command_.options.grace);
 }
 
 absl::Status ExecListener::PlanRestart() {
