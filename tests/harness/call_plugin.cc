@@ -48,6 +48,10 @@ UniqueFd SocketAt(const std::string& name, const Meet& meet) {
   return fd;
 }
 
+UniqueFd AcceptOne(const UniqueFd& listener) {
+  return UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
 // How this process's children ended, from what the runtime has to say of it. It alone waits for them.
 class Ends {
  public:
@@ -112,7 +116,8 @@ absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(const std::str
   const std::string name = parsed->rest.substr(parsed->rest.rfind(' ') + 1);
   UniqueFd listener = SocketAt(name, bind);
   UniqueFd bell(eventfd(0, EFD_CLOEXEC));
-  if (!listener.valid() || !bell.valid() || listen(listener.get(), 64) != 0) {
+  if (!listener.valid() || !bell.valid() || listen(listener.get(), 64) != 0 ||
+      fcntl(listener.get(), F_SETFL, O_NONBLOCK) != 0) {
     return absl::ErrnoToStatus(errno, "listen for children");
   }
   Ends::OfProcess().Listen();
@@ -120,9 +125,9 @@ absl::StatusOr<std::unique_ptr<PluginServer>> PluginServer::Start(const std::str
 }
 
 PluginServer::PluginServer(UniqueFd listener, UniqueFd bell, const sidecall::ServerOptions& options)
-    : listener_(std::move(listener)),
-      bell_(std::move(bell)),
+    : bell_(std::move(bell)),
       options_(ToWord(options)),
+      listener_(std::move(listener)),
       thread_([this] { Run(); }) {}
 
 PluginServer::~PluginServer() {
@@ -148,15 +153,17 @@ void PluginServer::ExpectEnd(const Plugin& plugin) const {
 
 void PluginServer::Run() {
   for (;;) {
+    std::unique_lock lock(mutex_);
     std::vector<pollfd> items = {{.fd = bell_.get(), .events = POLLIN, .revents = 0},
                                  {.fd = listener_.get(), .events = POLLIN, .revents = 0}};
     for (const auto& plugin : plugins_) {
       items.push_back(
           {.fd = plugin->gone ? -1 : plugin->lines->descriptor(), .events = POLLIN, .revents = 0});
     }
+    lock.unlock();
     poll(items.data(), items.size(), -1);
     if (items[0].revents != 0) return;
-    const std::lock_guard lock(mutex_);
+    lock.lock();
     for (size_t i = 2; i < items.size(); i++) {
       if (items[i].revents != 0) Hear(*plugins_[i - 2]);
     }
@@ -166,7 +173,7 @@ void PluginServer::Run() {
 }
 
 void PluginServer::Admit() {
-  UniqueFd fd(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  UniqueFd fd = AcceptOne(listener_);
   ucred peer{};
   socklen_t size = sizeof peer;
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
@@ -238,7 +245,9 @@ void PluginServer::Kill() {
 
 void PluginServer::BeginShutdown(absl::Duration grace) {
   const std::lock_guard lock(mutex_);
-  shutdown(listener_.get(), SHUT_RDWR);  // The thread that sleeps on it would keep it open.
+  shutdown(listener_.get(), SHUT_RDWR);   // The thread that sleeps on it would keep it open.
+  while (AcceptOne(listener_).valid()) {  // Whoever came last is told by the end of its socket.
+  }
   listener_ = UniqueFd();
   Tell(absl::StrCat("shutdown ", absl::ToInt64Milliseconds(grace)));
 }

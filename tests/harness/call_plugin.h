@@ -76,10 +76,10 @@ class PluginServer final : public ServerUnderTest {
   // In all children together.
   bool AwaitVisits(const std::string& gate, int Visits::*which, int count);
 
-  sidecall::UniqueFd listener_;
   const sidecall::UniqueFd bell_;  // an eventfd: all this ends
   const std::string options_;
   mutable std::mutex mutex_;
+  sidecall::UniqueFd listener_;  // not valid: there are no more children
   mutable std::condition_variable changed_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
   std::vector<std::string> open_;
