@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -30,6 +31,11 @@ std::string HowItEnded(const siginfo_t& ended) {
   return absl::StrCat("was killed by signal ", ended.si_status, " (", strsignal(ended.si_status), ")");
 }
 
+// The keeper, and the process whose it is: in a child of fork() its thread is not, and what it knows is the
+// parent's.
+std::atomic<ChildKeeper*> the_keeper{nullptr};
+std::atomic<pid_t> keepers_process{0};
+
 void SendSignal(const Child& child, int signal) {
   // By its pidfd: the pid may be another's by now.
   syscall(SYS_pidfd_send_signal, child.process().get(), signal, nullptr, 0);
@@ -45,11 +51,8 @@ void WriteLine(const Child& child, std::string_view line) {
 
 absl::StatusOr<ChildKeeper*> ChildKeeper::OfProcess() {
   static std::mutex mutex;
-  static pid_t process = 0;
-  static ChildKeeper* keeper = nullptr;
   const std::lock_guard lock(mutex);
-  // In a child of fork() the thread is not; what the parent's keeper knows is the parent's.
-  if (process == getpid()) return keeper;
+  if (keepers_process.load(std::memory_order_relaxed) == getpid()) return the_keeper.load();
   UniqueFd bell(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!bell.valid()) return ErrnoStatus(errno, "eventfd");
   std::unique_ptr<ChildKeeper> made(new ChildKeeper(std::move(bell)));
@@ -66,9 +69,9 @@ absl::StatusOr<ChildKeeper*> ChildKeeper::OfProcess() {
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!begun.ok()) return begun;
-  process = getpid();
-  keeper = made.release();  // Until the process ends.
-  return keeper;
+  the_keeper.store(made.release());  // Until the process ends.
+  keepers_process.store(getpid(), std::memory_order_release);
+  return the_keeper.load();
 }
 
 absl::StatusOr<StartedChild> ChildKeeper::Start(const ChildCommand& command) {
@@ -81,15 +84,15 @@ absl::StatusOr<StartedChild> ChildKeeper::Start(const ChildCommand& command) {
 }
 
 void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grace) {
-  const absl::StatusOr<ChildKeeper*> keeper = OfProcess();
-  if (!keeper.ok()) return;
-  const std::lock_guard lock((*keeper)->mutex_);
-  for (const auto& kept : (*keeper)->kept_) {
+  if (keepers_process.load(std::memory_order_acquire) != getpid()) return;
+  ChildKeeper& keeper = *the_keeper.load();
+  const std::lock_guard lock(keeper.mutex_);
+  for (const auto& kept : keeper.kept_) {
     if (kept->child != child || kept->terminate_at != 0) continue;
     const int64_t nanos = std::min<int64_t>(absl::ToInt64Nanoseconds(grace), INT64_MAX / 4);
     kept->terminate_at = MonotonicNanos() + nanos;
     kept->kill_at = kept->terminate_at + nanos;
-    eventfd_write((*keeper)->bell_.get(), 1);
+    eventfd_write(keeper.bell_.get(), 1);
   }
 }
 

@@ -30,8 +30,8 @@ class ChildKeeper {
 
   // As the function of that name.
   absl::StatusOr<StartedChild> Start(const ChildCommand& command);
-  // By the keeper of this process. Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
-  // after that SIGKILL. No effect the second time.
+  // Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
+  // after that SIGKILL. No effect the second time, nor in a child of fork(): it is the parent's.
   static void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
 
  private:
