@@ -131,6 +131,10 @@ PluginServer::PluginServer(UniqueFd listener, UniqueFd bell, const sidecall::Ser
       thread_([this] { Run(); }) {}
 
 PluginServer::~PluginServer() {
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
   eventfd_write(bell_.get(), 1);
   thread_.join();
   for (const auto& plugin : plugins_) plugin->lines.reset();
@@ -162,14 +166,26 @@ void PluginServer::Run() {
     }
     lock.unlock();
     poll(items.data(), items.size(), -1);
-    if (items[0].revents != 0) return;
     lock.lock();
+    if (ends_) return;
     for (size_t i = 2; i < items.size(); i++) {
       if (items[i].revents != 0) Hear(*plugins_[i - 2]);
     }
-    if (items[1].revents != 0 && listener_.valid()) Admit();
+    if (listener_.valid() && shuts_down_) {
+      StopListening();
+    } else if (listener_.valid() && items[1].revents != 0) {
+      Admit();
+    }
     changed_.notify_all();
   }
+}
+
+void PluginServer::StopListening() {
+  while (AcceptOne(listener_).valid()) {  // Whoever came last is told by the end of its socket.
+  }
+  listener_ = UniqueFd();
+  eventfd_t rung = 0;
+  eventfd_read(bell_.get(), &rung);
 }
 
 void PluginServer::Admit() {
@@ -244,11 +260,11 @@ void PluginServer::Kill() {
 }
 
 void PluginServer::BeginShutdown(absl::Duration grace) {
-  const std::lock_guard lock(mutex_);
-  shutdown(listener_.get(), SHUT_RDWR);   // The thread that sleeps on it would keep it open.
-  while (AcceptOne(listener_).valid()) {  // Whoever came last is told by the end of its socket.
-  }
-  listener_ = UniqueFd();
+  std::unique_lock lock(mutex_);
+  // The thread that sleeps on the listener closes it: closed by another, its name would stay taken until that
+  // thread has left its sleep.
+  if (!std::exchange(shuts_down_, true)) eventfd_write(bell_.get(), 1);
+  changed_.wait(lock, [this] { return !listener_.valid(); });
   Tell(absl::StrCat("shutdown ", absl::ToInt64Milliseconds(grace)));
 }
 

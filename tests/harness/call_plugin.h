@@ -69,6 +69,7 @@ class PluginServer final : public ServerUnderTest {
 
   PluginServer(sidecall::UniqueFd listener, sidecall::UniqueFd bell, const sidecall::ServerOptions& options);
   void Run();
+  void StopListening();
   void Admit();
   void Hear(Plugin& plugin);
   void Tell(const std::string& line);
@@ -76,10 +77,12 @@ class PluginServer final : public ServerUnderTest {
   // In all children together.
   bool AwaitVisits(const std::string& gate, int Visits::*which, int count);
 
-  const sidecall::UniqueFd bell_;  // an eventfd: all this ends
+  const sidecall::UniqueFd bell_;  // an eventfd, for the thread: shuts_down_ or ends_ has been set
   const std::string options_;
   mutable std::mutex mutex_;
   sidecall::UniqueFd listener_;  // not valid: there are no more children
+  bool shuts_down_ = false;      // the listener is to be closed
+  bool ends_ = false;            // the thread is to return
   mutable std::condition_variable changed_;
   std::vector<std::unique_ptr<Plugin>> plugins_;
   std::vector<std::string> open_;
