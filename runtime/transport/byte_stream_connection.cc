@@ -46,8 +46,7 @@ void ByteStreamConnection::RecycleChunk(Chunk chunk) {
 
 Slot ByteStreamConnection::Reserve(size_t size, Lane /*lane*/) {
   if (queued_ > kMaxQueued) {
-    room_wanted_ = true;
-    output_left_.store(true, std::memory_order_release);
+    room_.Refuse();
     return {};
   }
   const size_t needed = kHeaderBytes + size;
@@ -90,7 +89,7 @@ bool ByteStreamConnection::Flush() {
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
-        output_left_.store(true, std::memory_order_release);
+        room_.Await();
         return false;
       }
       // The reader learns of the peer's end by itself; of another failure by this.
@@ -114,10 +113,7 @@ bool ByteStreamConnection::Flush() {
     output_.clear();
     queued_ = 0;
   }
-  // Whoever found no room is told by Arm that there is: the stream was writable before, perhaps, and makes no
-  // wait descriptor ready once more.
-  if (std::exchange(room_wanted_, false) && !send_failed_) room_made_.store(true, std::memory_order_release);
-  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
+  room_.AllSent();
   return true;
 }
 
@@ -205,8 +201,7 @@ size_t ByteStreamConnection::Poll(FrameSink& sink) {
 
 bool ByteStreamConnection::Arm() {
   // A whole frame may lie in the buffer, where a sink stopped Poll.
-  if (reported_closed_ || maybe_readable_ || room_made_.exchange(false, std::memory_order_acq_rel))
-    return false;
+  if (reported_closed_ || maybe_readable_ || room_.TakeMade()) return false;
   if (end_ - begin_ < kHeaderBytes) return true;
   FrameHeader header;
   std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);
@@ -220,7 +215,7 @@ void ByteStreamConnection::Disarm(uint32_t ready) {
 }
 
 WaitDescriptors ByteStreamConnection::wait_descriptors() const {
-  WaitDescriptors wait = stream_->wait_descriptors(output_left_.load(std::memory_order_acquire));
+  WaitDescriptors wait = stream_->wait_descriptors(room_.awaited());
   if (!peer_process_.valid()) return wait;
   wait.items[wait.count++] = {.fd = peer_process_.get(), .events = POLLIN, .revents = 0};
   wait.deaths = 1;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 
+#include "transport/output_room.h"
 #include "transport/transport.h"
 #include "transport/unique_fd.h"
 
@@ -80,9 +81,7 @@ class ByteStreamConnection final : public Connection {
   size_t queued_ = 0;
   Chunk spare_small_;
   Chunk spare_large_;
-  bool room_wanted_ = false;              // by a Reserve since the last Flush that sent all
-  std::atomic<bool> output_left_{false};  // wait for room in the stream
-  std::atomic<bool> room_made_{false};    // since a Reserve that had none; until Arm has told
+  OutputRoom room_;
   bool send_failed_ = false;
   std::atomic<int> send_error_{0};  // why, where it was not the peer's end
 

@@ -71,8 +71,7 @@ Slot MqueueConnection::Reserve(size_t size, Lane lane) {
   std::deque<Message>& output = output_[static_cast<size_t>(lane)];
   const size_t message_bytes = ends_.out.message_bytes();
   if (output.size() * message_bytes > kMaxQueuedBytes) {
-    room_wanted_ = true;
-    output_left_.store(true, std::memory_order_release);
+    room_.Refuse();
     return {};
   }
   if (output.empty() || message_bytes - output.back().used < kHeaderBytes + size) {
@@ -108,13 +107,10 @@ bool MqueueConnection::SendAll(Lane lane) {
 
 bool MqueueConnection::Flush() {
   if (!SendAll(Lane::kControl) || !SendAll(Lane::kUrgent) || !SendAll(Lane::kData)) {
-    output_left_.store(true, std::memory_order_release);
+    room_.Await();
     return false;
   }
-  // Whoever found no room is told by Arm that there is: the queue was writable before, perhaps, and makes no
-  // wait descriptor ready once more.
-  if (std::exchange(room_wanted_, false)) room_made_.store(true, std::memory_order_release);
-  if (output_left_.load(std::memory_order_relaxed)) output_left_.store(false, std::memory_order_release);
+  room_.AllSent();
   return true;
 }
 
@@ -198,7 +194,7 @@ size_t MqueueConnection::Poll(FrameSink& sink) {
 
 bool MqueueConnection::Arm() {
   if (reported_closed_ || maybe_readable_ || next_ != received_) return false;
-  if (room_made_.exchange(false, std::memory_order_acq_rel)) return false;
+  if (room_.TakeMade()) return false;
   if (ends_.signal == nullptr) return true;
   ends_.signal->Request(ends_.in.descriptor());
   maybe_readable_ = !ends_.in.empty();
@@ -211,7 +207,7 @@ void MqueueConnection::Disarm(uint32_t ready) {
 }
 
 WaitDescriptors MqueueConnection::wait_descriptors() const {
-  const short room = output_left_.load(std::memory_order_acquire) ? POLLOUT : 0;
+  const short room = room_.awaited() ? POLLOUT : 0;
   WaitDescriptors wait;
   const int messages = ends_.signal != nullptr ? ends_.signal->descriptor() : ends_.in.descriptor();
   wait.items[0] = {.fd = messages, .events = POLLIN, .revents = 0};

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "transport/output_room.h"
 #include "transport/transport.h"
 #include "transport/unique_fd.h"
 #include "transports/mqueue/message_queue.h"
@@ -68,9 +69,7 @@ class MqueueConnection final : public Connection {
   // The sender's.
   std::array<std::deque<Message>, kLanes> output_;  // by lane
   std::deque<Message> spare_;
-  bool room_wanted_ = false;
-  std::atomic<bool> output_left_{false};
-  std::atomic<bool> room_made_{false};  // since a Reserve that had none; until Arm has told
+  OutputRoom room_;
   std::atomic<int> send_error_{0};
 
   // The receiver's.
