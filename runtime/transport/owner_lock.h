@@ -41,7 +41,7 @@ class OwnerLock {
 };
 
 // Makes a plain file of this user's own at `path`, in place of a dead one's, with its OwnerLock. The caller
-// has the PathLock, so that nobody else does the same.
+// has the PathLock, so that nobody else does the same. ALREADY_EXISTS where a live process locked it first.
 absl::StatusOr<std::unique_ptr<OwnerLock>> MakeOwnedFile(const std::string& path);
 
 // Makes a FIFO of this user's own at `path`, which has its OwnerLock as soon as it has that name (until then
@@ -57,8 +57,8 @@ struct FileOwner {
 };
 
 // Of the file of `type` (S_IFREG, S_IFIFO) at `path`, which must be this user's own. Errors: NOT_FOUND (no
-// file), UNAVAILABLE (nobody's any more), PERMISSION_DENIED (another user made it), ALREADY_EXISTS (it is of
-// another type), RESOURCE_EXHAUSTED.
+// file), UNAVAILABLE (nobody's any more, or replaced while it was looked at), PERMISSION_DENIED (another user
+// made it), ALREADY_EXISTS (it is of another type), RESOURCE_EXHAUSTED.
 absl::StatusOr<FileOwner> OwnerOf(const std::string& path, mode_t type);
 
 }  // namespace sidecall

@@ -11,7 +11,8 @@
 
 namespace sidecall {
 
-// Whether the file that is open as `descriptor` has the name `path`, or another has it by now.
+// Whether `path` names the very file that is open as `descriptor`: false where the name has gone, or is
+// another file's by now.
 bool HasName(int descriptor, const std::string& path);
 
 class PathLock {

@@ -16,14 +16,14 @@ namespace sidecall {
 namespace {
 
 constexpr size_t kHeaderBytes = sizeof(FrameHeader);
-// Output that waits for a slow peer, beyond which Reserve has no room. Control frames are small, and the core
-// keeps one of a kind.
+// Output of one lane that waits for a slow peer, beyond which Reserve has no room for that lane. Counted in
+// whole messages.
 constexpr size_t kMaxQueuedBytes = 4u << 20;
 constexpr size_t kMaxSpare = 16;
 // Messages that one Poll takes.
 constexpr size_t kMaxReceived = 16;
 
-// Which of wait_descriptors they are.
+// Disarm's bit of end_, which is items[3] of wait_descriptors.
 constexpr uint32_t kPeerGone = 1u << 3;
 
 // POSIX promises 32 of them; the higher goes first.
@@ -162,7 +162,7 @@ bool MqueueConnection::Receive() {
   return received_ > 0;
 }
 
-// Nothing was received, and errno says why.
+// Nothing was received: this side has closed, or errno says why.
 void MqueueConnection::EndWhereGone(FrameSink& sink) {
   const int error = errno;
   absl::Status why;

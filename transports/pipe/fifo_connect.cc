@@ -112,7 +112,7 @@ class FifoConnector {
       if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
       if (count < 0) return ErrnoStatus(errno, "read from it");
       if (std::string_view(welcome.data(), static_cast<size_t>(count)) == kFifoWelcome) {
-        // Not closed while the lock was needed; its descriptor goes on as the stream's.
+        // Another descriptor of the FIFO that the lock is on: the lock's own is closed with it.
         out_ = UniqueFd(fcntl(lock_->file(), F_DUPFD_CLOEXEC, 3));
         return out_.valid() ? absl::OkStatus() : ErrnoStatus(errno, "fcntl");
       }
