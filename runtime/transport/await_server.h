@@ -13,7 +13,7 @@
 namespace sidecall {
 
 struct AwaitServer {
-  int64_t deadline_nanos = 0;
+  int64_t deadline_nanos = 0;  // as MonotonicNanos
   int cancel_descriptor = -1;
   // Ready, with an error or not, once the server has gone.
   std::vector<pollfd> ends{};

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,9 +23,12 @@
 
 #include "plugin.h"
 #include "sidecall/child_address.h"
+#include "sidecall/log.h"
 #include "sidecall/sidecall.h"
 #include "sidecall/spawn_child.h"
 #include "transport/unique_fd.h"
+#include "transports/exec/child_keeper.h"
+#include "transports/exec/child_stream.h"
 
 namespace exec_test {
 namespace {
@@ -250,6 +254,81 @@ TEST(ExecTest, OneThatDoesNotGreetEndsWithTheDeadline) {
   EXPECT_THAT(status.message(), HasSubstr("does not greet"));
 }
 
+// What a server says of its client while this lives.
+class Sayings {
+ public:
+  Sayings() {
+    sidecall::SetLogSink([this](sidecall::LogLevel, std::string_view message) {
+      const std::lock_guard lock(mutex_);
+      said_ += std::string(message) + "\n";
+      changed_.notify_all();
+    });
+  }
+  ~Sayings() { sidecall::SetLogSink(nullptr); }
+  Sayings(const Sayings&) = delete;
+  Sayings& operator=(const Sayings&) = delete;
+  // All of it, once `words` are in it, or after kPatience.
+  std::string Await(const std::string& words) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, kPatience, [&] { return said_.find(words) != std::string::npos; });
+    return said_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::string said_;
+};
+
+TEST(ExecTest, ServersClientThatDoesNotGreetIsToldOf) {
+  ParentService service;
+  Sayings sayings;
+  auto server = sidecall::ServerBuilder()
+                    .AddAddress(ChildAddress(Program(), RoleArguments("silent")))
+                    .RegisterService(&service)
+                    .BuildAndStart();
+  ASSERT_TRUE(server.ok()) << server.status();
+  const std::string said = sayings.Await("does not greet");
+  EXPECT_THAT(said, HasSubstr("does not greet"));
+  const size_t pid = said.find("(pid ");
+  ASSERT_NE(pid, std::string::npos) << said;
+  server->reset();
+  EXPECT_TRUE(AwaitReaped(std::atoi(said.c_str() + pid + 5)));
+}
+
+TEST(ExecTest, ServersClientThatDiesWithoutClosingItsPipesIsStartedAnew) {
+  ParentService service;
+  const std::string file = testing::TempDir() + "/orphan-" + std::to_string(getpid());
+  auto server = sidecall::ServerBuilder()
+                    .AddAddress(ChildAddress(Program(), RoleArguments("orphan", file)))
+                    .RegisterService(&service)
+                    .BuildAndStart();
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_GT(service.AwaitCaller(0), 0);
+  std::filesystem::remove(file);
+}
+
+TEST(ExecTest, ChildThatNoConnectionCanBeMadeToIsEnded) {
+  const auto keeper = sidecall::ChildKeeper::OfProcess();
+  ASSERT_TRUE(keeper.ok()) << keeper.status();
+  const sidecall::ChildCommand command{
+      .program = Program(), .arguments = RoleArguments("silent"), .options = {}};
+  auto started = (*keeper)->Start(command);
+  ASSERT_TRUE(started.ok()) << started.status();
+  const Process process(started->child->record()->pid());
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{.rlim_cur = 4, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const absl::Status status =
+      ConnectionTo(started->child, std::move(started->in), std::move(started->out), absl::InfiniteDuration())
+          .status();
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_TRUE(process.AwaitEnd());
+  EXPECT_TRUE(started->child->record()->let_go()) << "no crash of its own";
+}
+
 std::string OutputOf(const std::string& command) {
   std::string output;
   std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), pclose);
@@ -416,6 +495,22 @@ TEST(ExecTest, ErrorsAreForwardedLineByLine) {
   }
   dup2(own.get(), STDERR_FILENO);
   EXPECT_EQ(forwarded, expected);
+}
+
+TEST(ExecTest, WhoFloodsStderrHoldsUpNoOther) {
+  const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+  const UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
+  dup2(nowhere.get(), STDERR_FILENO);
+  ChildOptions options;
+  options.forward_stderr = true;
+  {
+    const Plugin::Stub flooding(Spawn("flood", options));
+    const pid_t pid = PidOf(flooding);
+    EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 1).ok()) << "another is started";
+    kill(pid, SIGKILL);
+    EXPECT_TRUE(AwaitReaped(pid));
+  }
+  dup2(own.get(), STDERR_FILENO);
 }
 
 // -- fd:

@@ -1,6 +1,7 @@
 #include "plugin.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -9,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -68,6 +70,23 @@ int WriteGreeting(const std::string& line) {
   (void)!write(4, line.data(), line.size());
   sidecall::WaitForParent();
   for (;;) pause();
+}
+
+[[noreturn]] void FloodErrors() {
+  fcntl(STDERR_FILENO, F_SETPIPE_SZ, 1 << 20);  // More than a reader empties before this is run again.
+  std::string lines;
+  for (int i = 0; i < 10'000; i++) lines += "again\n";
+  for (;;) (void)!write(STDERR_FILENO, lines.data(), lines.size());
+}
+
+int DieAndLeaveThePipes(const std::string& file) {
+  if (std::filesystem::exists(file)) return CallParent();
+  const std::unique_ptr<FILE, int (*)(FILE*)> made(std::fopen(file.c_str(), "w"), std::fclose);
+  if (made == nullptr) return 8;
+  if (fork() != 0) return 3;
+  char byte = 0;
+  (void)!read(3, &byte, 1);  // Until the parent hangs up.
+  _exit(0);
 }
 
 int Host(const std::string& dies) {
@@ -136,6 +155,11 @@ int RunRole(const std::string& role, const std::string& argument) {
   if (role == "serve") return Serve(false);
   if (role == "stubborn") return Serve(true);
   if (role == "call") return CallParent();
+  if (role == "flood") {
+    std::thread(FloodErrors).detach();
+    return Serve(false);
+  }
+  if (role == "orphan") return DieAndLeaveThePipes(argument);
   if (role == "exit") return 3;
   if (role == "babble") return WriteGreeting("hello, world\n");
   if (role == "other version") return WriteGreeting("sidecall-child 999 0123456789abcdef\n");

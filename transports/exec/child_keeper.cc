@@ -25,6 +25,8 @@ namespace sidecall {
 namespace {
 
 constexpr size_t kLongestLine = 4096;
+// Of one child's stderr at a time: others are to be started, and reaped, while it writes without end.
+constexpr int kMostReads = 16;
 
 std::string HowItEnded(const siginfo_t& ended) {
   if (ended.si_code == CLD_EXITED) return absl::StrCat("exited with status ", ended.si_status);
@@ -88,12 +90,17 @@ void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grac
   ChildKeeper& keeper = *the_keeper.load();
   const std::lock_guard lock(keeper.mutex_);
   for (const auto& kept : keeper.kept_) {
-    if (kept->child != child || kept->terminate_at != 0) continue;
+    if (kept->child != child || kept->terminate_at_nanos != 0) continue;
     const int64_t nanos = std::min<int64_t>(absl::ToInt64Nanoseconds(grace), INT64_MAX / 4);
-    kept->terminate_at = MonotonicNanos() + nanos;
-    kept->kill_at = kept->terminate_at + nanos;
+    kept->terminate_at_nanos = MonotonicNanos() + nanos;
+    kept->kill_at_nanos = kept->terminate_at_nanos + nanos;
     eventfd_write(keeper.bell_.get(), 1);
   }
+}
+
+void ChildKeeper::GiveUp(const std::shared_ptr<Child>& child) {
+  child->record()->SetLetGo();
+  LetGo(child, absl::ZeroDuration());
 }
 
 void ChildKeeper::Run() {
@@ -138,7 +145,7 @@ int64_t ChildKeeper::NextDeadline() {
   const std::lock_guard lock(mutex_);
   int64_t next = INT64_MAX;
   for (const auto& kept : kept_) {
-    if (kept->terminate_at != 0) next = std::min({next, kept->terminate_at, kept->kill_at});
+    if (kept->terminate_at_nanos != 0) next = std::min({next, kept->terminate_at_nanos, kept->kill_at_nanos});
   }
   return next;
 }
@@ -160,13 +167,13 @@ void ChildKeeper::EndLate() {
   const std::lock_guard lock(mutex_);
   const int64_t now = MonotonicNanos();
   for (const auto& kept : kept_) {
-    if (kept->terminate_at == 0) continue;
-    if (now >= kept->kill_at) {
+    if (kept->terminate_at_nanos == 0) continue;
+    if (now >= kept->kill_at_nanos) {
       SendSignal(*kept->child, SIGKILL);
-      kept->kill_at = kept->terminate_at = INT64_MAX;
-    } else if (now >= kept->terminate_at) {
+      kept->kill_at_nanos = kept->terminate_at_nanos = INT64_MAX;
+    } else if (now >= kept->terminate_at_nanos) {
       SendSignal(*kept->child, SIGTERM);
-      kept->terminate_at = INT64_MAX;
+      kept->terminate_at_nanos = INT64_MAX;
     }
   }
 }
@@ -176,11 +183,13 @@ void ChildKeeper::WriteAll(Kept& kept) {
   kept.line.clear();
 }
 
-// Whole lines; at the end what is left of one.
+// Whole lines; the last time what is left of one, too. (Its descendants may have the pipe still, and write.)
 void ChildKeeper::ForwardErrors(Kept& kept, bool last) {
   std::array<char, 4096> bytes;
-  ssize_t size = 0;
-  while ((size = read(kept.errors.get(), bytes.data(), bytes.size())) > 0) {
+  ssize_t size = 1;
+  for (int reads = 0; size > 0 && reads < kMostReads; reads++) {
+    size = read(kept.errors.get(), bytes.data(), bytes.size());
+    if (size <= 0) break;
     kept.line.append(bytes.data(), static_cast<size_t>(size));
     size_t begin = 0;
     for (size_t end = 0; (end = kept.line.find('\n', begin)) != std::string::npos; begin = end + 1) {
@@ -189,7 +198,7 @@ void ChildKeeper::ForwardErrors(Kept& kept, bool last) {
     kept.line.erase(0, begin);
     if (kept.line.size() > kLongestLine) WriteAll(kept);
   }
-  const bool closed = size == 0 || (errno != EAGAIN && errno != EINTR);
+  const bool closed = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
   if (!last && !closed) return;
   if (!kept.line.empty()) WriteAll(kept);
   kept.errors = UniqueFd();

@@ -33,6 +33,8 @@ class ChildKeeper {
   // Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
   // after that SIGKILL. No effect the second time, nor in a child of fork(): it is the parent's.
   static void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
+  // The same at once, of one that this side could not use: its end is no crash of its own.
+  static void GiveUp(const std::shared_ptr<Child>& child);
 
  private:
   struct Request {
@@ -43,9 +45,9 @@ class ChildKeeper {
   struct Kept {
     std::shared_ptr<Child> child;
     UniqueFd errors;
-    std::string line{};        // of its stderr, begun
-    int64_t terminate_at = 0;  // 0: nobody has let it go
-    int64_t kill_at = 0;
+    std::string line{};              // of its stderr, begun
+    int64_t terminate_at_nanos = 0;  // as MonotonicNanos; 0: nobody has let it go
+    int64_t kill_at_nanos = 0;
   };
 
   explicit ChildKeeper(UniqueFd bell) : bell_(std::move(bell)) {}

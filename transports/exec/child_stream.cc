@@ -25,9 +25,12 @@ void ChildStream::HangUp() {
 absl::StatusOr<std::unique_ptr<Connection>> ConnectionTo(const std::shared_ptr<Child>& child, UniqueFd in,
                                                          UniqueFd out, absl::Duration grace) {
   UniqueFd process(fcntl(child->process().get(), F_DUPFD_CLOEXEC, 3));
-  if (!process.valid()) return ErrnoStatus(errno, "fcntl");
-  auto pipes = PipeStream::Make(std::move(in), std::move(out));
-  if (!pipes.ok()) return pipes.status();
+  auto pipes = process.valid() ? PipeStream::Make(std::move(in), std::move(out))
+                               : ErrnoStatus(errno, "a descriptor of the child");
+  if (!pipes.ok()) {
+    ChildKeeper::GiveUp(child);
+    return pipes.status();
+  }
   PeerIdentity identity;
   identity.uid = geteuid();
   identity.gid = getegid();

@@ -47,7 +47,8 @@ class ChildStream final : public ByteStream {
   std::atomic<bool> hung_up_{false};
 };
 
-// The connection to a child that has greeted.
+// The connection to a child that has greeted. Where it cannot be made, for want of descriptors, nobody has
+// the child: it is given up.
 absl::StatusOr<std::unique_ptr<Connection>> ConnectionTo(const std::shared_ptr<Child>& child, UniqueFd in,
                                                          UniqueFd out, absl::Duration grace);
 

@@ -37,8 +37,7 @@ absl::Status AwaitGreeting(const StartedChild& started, const AwaitServer& wait)
     const absl::Status waited = for_child.Until({.fd = started.in.get(), .events = POLLIN, .revents = 0});
     if (absl::IsUnavailable(waited)) return EndedBeforeGreeting(*started.child->record());
     if (absl::IsDeadlineExceeded(waited)) {
-      return absl::DeadlineExceededError(
-          absl::StrCat(started.child->record()->ToString(), " does not greet: does it call ParentAddress?"));
+      return absl::DeadlineExceededError(absl::StrCat(started.child->record()->ToString(), kDoesNotGreet));
     }
     if (!waited.ok()) return waited;
     const absl::StatusOr<bool> greeted = greeting.ReadFrom(started.in.get(), *started.child->record());
@@ -63,9 +62,11 @@ absl::StatusOr<std::unique_ptr<Connection>> ConnectToChild(const ChildCommand& c
   restarts.Add(started->child->record());
   const absl::Status greeted = AwaitGreeting(*started, wait);
   if (!greeted.ok()) {
-    // Whoever ended it: that it was too slow, or no plug-in, is not its crash.
-    if (!absl::IsUnavailable(greeted)) started->child->record()->SetLetGo();
-    ChildKeeper::LetGo(started->child, absl::ZeroDuration());
+    if (absl::IsUnavailable(greeted)) {
+      ChildKeeper::LetGo(started->child, absl::ZeroDuration());  // It has crashed, and that counts.
+    } else {
+      ChildKeeper::GiveUp(started->child);
+    }
     return greeted;
   }
   return ConnectionTo(started->child, std::move(started->in), std::move(started->out), command.options.grace);

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 
+#include "absl/strings/str_cat.h"
 #include "transport/clock.h"
 #include "transport/errno_status.h"
 #include "transports/exec/child_keeper.h"
@@ -18,10 +20,20 @@
 namespace sidecall {
 namespace {
 
+// How long a child may take to greet before somebody is told; it may be in a debugger's hands.
+constexpr int64_t kGreetingPatienceNanos = 10'000'000'000;
+// What could not be started now may be later.
+constexpr int64_t kStartAgainNanos = 1'000'000'000;
+
 bool Watch(int events, int descriptor) {
   epoll_event event{};
   event.events = EPOLLIN;
   return epoll_ctl(events, EPOLL_CTL_ADD, descriptor, &event) == 0;
+}
+
+bool HasEnded(const Child& child) {
+  pollfd process{.fd = child.process().get(), .events = POLLIN, .revents = 0};
+  return poll(&process, 1, 0) == 1;
 }
 
 void Unwatch(int events, int descriptor) {
@@ -32,21 +44,19 @@ void Unwatch(int events, int descriptor) {
 
 absl::StatusOr<std::unique_ptr<Listener>> ExecListener::Listen(ChildCommand command) {
   UniqueFd events(epoll_create1(EPOLL_CLOEXEC));
-  UniqueFd pause(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!events.valid() || !pause.valid() || !Watch(events.get(), pause.get())) {
+  UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!events.valid() || !timer.valid() || !Watch(events.get(), timer.get())) {
     return ErrnoStatus(errno, "listen for a child");
   }
   std::unique_ptr<ExecListener> listener(
-      new ExecListener(std::move(command), std::move(events), std::move(pause)));
+      new ExecListener(std::move(command), std::move(events), std::move(timer)));
   absl::Status started = listener->Start();
   if (!started.ok()) return started;
   return listener;
 }
 
 ExecListener::~ExecListener() {
-  if (!greeting_.has_value()) return;
-  greeting_->child->record()->SetLetGo();
-  ChildKeeper::LetGo(greeting_->child, absl::ZeroDuration());
+  if (ungreeted_.has_value()) ChildKeeper::GiveUp(ungreeted_->child);
 }
 
 absl::Status ExecListener::Start() {
@@ -56,40 +66,63 @@ absl::Status ExecListener::Start() {
   if (!started.ok()) return started.status();
   restarts_.Add(started->child->record());
   fcntl(started->in.get(), F_SETFL, O_NONBLOCK);
-  // Its end is the end of the pipe, and ready as well.
-  if (!Watch(events_.get(), started->in.get())) return ErrnoStatus(errno, "epoll_ctl");
-  expected_.emplace(started->cookie);
-  greeting_ = *std::move(started);
+  // The end of one is not told by the pipe alone: a descendant of its may have that still.
+  if (!Watch(events_.get(), started->in.get()) || !Watch(events_.get(), started->child->process().get())) {
+    absl::Status why = ErrnoStatus(errno, "wait for the greeting of a child");
+    Unwatch(events_.get(), started->in.get());
+    ChildKeeper::GiveUp(started->child);
+    return why;
+  }
+  greeting_.emplace(started->cookie);
+  ungreeted_ = *std::move(started);
+  SetTimer(kGreetingPatienceNanos);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Greet() {
-  const absl::StatusOr<bool> greeted = expected_->ReadFrom(greeting_->in.get(), *greeting_->child->record());
-  if (greeted.ok() && !*greeted) return nullptr;
-  StartedChild started = *std::exchange(greeting_, std::nullopt);
+  const ChildRecord& record = *ungreeted_->child->record();
+  absl::StatusOr<bool> greeted = greeting_->ReadFrom(ungreeted_->in.get(), record);
+  if (greeted.ok() && !*greeted) {
+    if (!HasEnded(*ungreeted_->child)) {
+      if (!TimerHasRung()) return nullptr;
+      return absl::FailedPreconditionError(absl::StrCat(record.ToString(), kDoesNotGreet));
+    }
+    greeted = EndedBeforeGreeting(record);
+  }
+  StartedChild started = *std::exchange(ungreeted_, std::nullopt);
+  SetTimer(0);
   Unwatch(events_.get(), started.in.get());
   child_ = started.child;
-  if (!greeted.ok()) ChildKeeper::LetGo(child_, absl::ZeroDuration());
-  if (!Watch(events_.get(), child_->process().get())) return ErrnoStatus(errno, "epoll_ctl");
-  if (!greeted.ok()) return absl::FailedPreconditionError(greeted.status().message());
+  if (!greeted.ok()) {
+    ChildKeeper::LetGo(child_, absl::ZeroDuration());
+    return absl::FailedPreconditionError(greeted.status().message());
+  }
   return ConnectionTo(child_, std::move(started.in), std::move(started.out), command_.options.grace);
+}
+
+// 0: not at all.
+void ExecListener::SetTimer(int64_t nanos) {
+  const itimerspec once{.it_interval = {},
+                        .it_value = {.tv_sec = nanos / 1'000'000'000, .tv_nsec = nanos % 1'000'000'000}};
+  timerfd_settime(timer_.get(), 0, &once, nullptr);
+}
+
+bool ExecListener::TimerHasRung() {
+  uint64_t expirations = 0;
+  return read(timer_.get(), &expirations, sizeof expirations) > 0;
 }
 
 absl::Status ExecListener::PlanRestart() {
   const absl::StatusOr<int64_t> next = restarts_.Next(command_);
   if (!next.ok()) return next.status();
-  const int64_t wait = std::max<int64_t>(*next - MonotonicNanos(), 1);
-  const itimerspec once{.it_interval = {},
-                        .it_value = {.tv_sec = wait / 1'000'000'000, .tv_nsec = wait % 1'000'000'000}};
-  timerfd_settime(pause_.get(), 0, &once, nullptr);
+  SetTimer(std::max<int64_t>(*next - MonotonicNanos(), 1));
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Accept() {
-  if (greeting_.has_value()) return Greet();
+  if (ungreeted_.has_value()) return Greet();
   if (child_ != nullptr) {
-    pollfd process{.fd = child_->process().get(), .events = POLLIN, .revents = 0};
-    if (poll(&process, 1, 0) != 1) return nullptr;
+    if (!HasEnded(*child_)) return nullptr;
     Unwatch(events_.get(), child_->process().get());
     (void)child_->record()->AwaitEnd(std::chrono::seconds(1));
     child_ = nullptr;
@@ -97,13 +130,10 @@ absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Accept() {
     if (!planned.ok()) return planned;
     return nullptr;
   }
-  uint64_t expirations = 0;
-  if (read(pause_.get(), &expirations, sizeof expirations) < 0) return nullptr;
+  if (!TimerHasRung()) return nullptr;
   absl::Status started = Start();
   if (started.ok()) return nullptr;
-  // What could not be started now may be later.
-  const itimerspec later{.it_interval = {}, .it_value = {.tv_sec = 1, .tv_nsec = 0}};
-  timerfd_settime(pause_.get(), 0, &later, nullptr);
+  SetTimer(kStartAgainNanos);
   return absl::FailedPreconditionError(started.message());
 }
 

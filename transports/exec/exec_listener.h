@@ -17,6 +17,7 @@ namespace sidecall {
 
 class ExecListener final : public Listener {
  public:
+  // Starts the client. Errors: those of StartChild.
   static absl::StatusOr<std::unique_ptr<Listener>> Listen(ChildCommand command);
   ~ExecListener() override;
 
@@ -24,21 +25,23 @@ class ExecListener final : public Listener {
   int descriptor() const override { return events_.get(); }
 
  private:
-  ExecListener(ChildCommand command, UniqueFd events, UniqueFd pause)
-      : command_(std::move(command)), events_(std::move(events)), pause_(std::move(pause)) {}
+  ExecListener(ChildCommand command, UniqueFd events, UniqueFd timer)
+      : command_(std::move(command)), events_(std::move(events)), timer_(std::move(timer)) {}
 
   absl::Status Start();
   absl::StatusOr<std::unique_ptr<Connection>> Greet();
+  void SetTimer(int64_t nanos);
+  bool TimerHasRung();
   // Has it started anew after a pause, where it may be.
   absl::Status PlanRestart();
 
   const ChildCommand command_;
-  const UniqueFd events_;  // an epoll of what is waited for: the greeting, the child's end, the pause's end
-  const UniqueFd pause_;   // a timer
+  const UniqueFd events_;  // an epoll of what is waited for: the greeting, the child's end, the timer
+  const UniqueFd timer_;   // for a child that does not greet, and for the pause before the next
   Restarts restarts_;
-  std::optional<StartedChild> greeting_;  // started, and has not greeted yet
-  std::optional<Greeting> expected_;      // of it
-  std::shared_ptr<Child> child_;          // that has greeted
+  std::optional<StartedChild> ungreeted_;  // started, and has not greeted yet
+  std::optional<Greeting> greeting_;       // what it has said of that
+  std::shared_ptr<Child> child_;           // that has greeted, or has failed to
 };
 
 }  // namespace sidecall

@@ -25,6 +25,9 @@ class Greeting {
   std::string line_;
 };
 
+// Said of a child that lets its parent wait.
+inline constexpr char kDoesNotGreet[] = " does not greet: does it call ParentAddress?";
+
 // UNAVAILABLE: how `child` ended before it greeted; waits a moment for that to be known.
 absl::Status EndedBeforeGreeting(const ChildRecord& child);
 

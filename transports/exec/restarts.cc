@@ -40,9 +40,11 @@ absl::StatusOr<int64_t> Restarts::Next(const ChildCommand& command) {
   NoteEnds();
   if (quick_ends_ == 0) return MonotonicNanos();
   if (quick_ends_ > command.options.max_restarts) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        command.program, " is not started any more: it ended ", quick_ends_,
-        " times in a row within 10 s of its start, as max_restarts says. The last, ", last_end_));
+    return absl::FailedPreconditionError(
+        absl::StrCat(command.program, " is not started any more: it ended ", quick_ends_,
+                     " times in a row, each within 10 s of its start, and max_restarts allows ",
+                     command.options.max_restarts, " new starts. The last, ", last_end_,
+                     ". Mend it, then start this process anew"));
   }
   return last_end_nanos_ + (kFirstPauseNanos << std::min(quick_ends_ - 1, kMostDoublings));
 }

@@ -20,10 +20,11 @@ class Restarts {
  public:
   // One that was started, of whose end Next learns.
   void Add(std::shared_ptr<ChildRecord> child);
-  // When the next may be started: now, where none has ended lately. FAILED_PRECONDITION where as many as
-  // `max_restarts` have, and one more.
+  // When the next may be started, as MonotonicNanos: now, where the last lived for 10 s or more; else 100 ms
+  // after its end, twice as long after each further one, up to 6.4 s. FAILED_PRECONDITION where more than
+  // `max_restarts` in a row have ended sooner.
   absl::StatusOr<int64_t> Next(const ChildCommand& command);
-  // " /usr/lib/plugin (pid 4242) exited with status 1", of the last that ended; or nothing.
+  // "/usr/lib/plugin (pid 4242) exited with status 1", of the last that ended; or nothing.
   std::string LastEnd() const;
 
  private:
