@@ -509,6 +509,7 @@ TEST(ExecTest, WhoFloodsStderrHoldsUpNoOther) {
     EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 1).ok()) << "another is started";
     kill(pid, SIGKILL);
     EXPECT_TRUE(AwaitReaped(pid));
+    EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 2).ok()) << "and the last of its lines are out";
   }
   dup2(own.get(), STDERR_FILENO);
 }
