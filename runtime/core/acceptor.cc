@@ -3,12 +3,21 @@
 #include <poll.h>
 
 #include <new>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/process_counters.h"
 #include "transport/logging.h"
 
 namespace sidecall {
+namespace {
+
+// Those who have connected already are to be served, too, however many come.
+constexpr int kMostAtATime = 64;
+// More than a listening socket holds (net.core.somaxconn).
+constexpr int kMostThatWait = 65'536;
+
+}  // namespace
 
 void NoteRefused(const absl::Status& why) {
   process_counters.Of(CallSide::kServer).failed.fetch_add(1, std::memory_order_relaxed);
@@ -24,7 +33,7 @@ absl::Status Acceptor::Add(std::unique_ptr<Listener> listener) {
 
 absl::Status Acceptor::Replace(size_t index, std::unique_ptr<Listener> listener) {
   const uint64_t token = index + 1;
-  Accept(token);
+  AcceptUpTo(kMostThatWait, token);
   std::unique_ptr<Listener>& place = listeners_[index];
   if (place != nullptr) events_.Remove(place->descriptor(), token);
   place = std::move(listener);
@@ -42,10 +51,22 @@ void Acceptor::Close() {
 }
 
 void Acceptor::Accept(uint64_t token) {
+  if (AcceptUpTo(kMostAtATime, token)) return;
+  // Reported once, the token is not again before the next one comes.
+  more_.push_back(token);
+  events_.Wake();
+}
+
+void Acceptor::AcceptMore() {
+  for (const uint64_t token : std::exchange(more_, {})) Accept(token);
+}
+
+bool Acceptor::AcceptUpTo(int most, uint64_t token) {
   const std::unique_ptr<Listener>& listener = listeners_[token - 1];
-  while (listener != nullptr) {
+  for (int tried = 0; listener != nullptr; tried++) {
+    if (tried == most) return false;
     auto connection = listener->Accept();
-    if (connection.ok() && *connection == nullptr) return;
+    if (connection.ok() && *connection == nullptr) return true;
     if (connection.ok()) {
       try {
         take_(*std::move(connection));
@@ -59,9 +80,10 @@ void Acceptor::Accept(uint64_t token) {
     NoteRefused(connection.status());
     if (absl::IsResourceExhausted(connection.status())) {
       paused_ = true;
-      return;
+      return true;
     }
   }
+  return true;
 }
 
 void Acceptor::Resume() {

@@ -33,16 +33,22 @@ class Acceptor {
 
   // The event loop's token of a listener, for Accept.
   bool IsToken(uint64_t token) const { return token <= listeners_.size(); }
+  // Takes some of those that wait there. Where there may be more, `events` is woken for AcceptMore.
   void Accept(uint64_t token);
+  void AcceptMore();
 
   // Descriptors or memory ran out: to be tried again when a connection ended, or a while later.
   bool paused() const { return paused_; }
   void Resume();
 
  private:
+  // False where `most` were taken, or failed to be, and there may be more.
+  bool AcceptUpTo(int most, uint64_t token);
+
   EventLoop& events_;
   const std::function<void(std::unique_ptr<Connection>)> take_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // the first has token 1; null when it is closed
+  std::vector<uint64_t> more_;                        // where Accept has left some
   bool paused_ = false;
 };
 

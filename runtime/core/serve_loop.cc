@@ -336,6 +336,7 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
     if (acceptor_.IsToken(token) || found == sessions_.end() || found->second.ready == 0) continue;
     found->second.session->connection().Disarm(std::exchange(found->second.ready, 0));
   }
+  acceptor_.AcceptMore();
 }
 
 void ServeLoop::MakeHot(Entry& entry) {

@@ -17,6 +17,7 @@ namespace sidecall {
 namespace {
 
 constexpr auto kYoung = std::chrono::seconds(5);
+constexpr int kMostNames = 1000;
 
 bool IsDigits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
@@ -35,6 +36,17 @@ bool IsYoungFile(const std::string& path) {
 std::string NextConnectionName() {
   static std::atomic<uint64_t> connections{0};
   return absl::StrCat(getpid(), "-", ++connections);
+}
+
+absl::Status MakeUnderFreeName(absl::FunctionRef<absl::Status(const std::string& name)> make) {
+  absl::Status made;
+  for (int tried = 0; tried < kMostNames; tried++) {
+    made = make(NextConnectionName());
+    if (!absl::IsAlreadyExists(made)) return made;
+  }
+  return absl::PermissionDeniedError(absl::StrCat(
+      "the names of ", kMostNames, " connections are taken (", made.message(),
+      "): somebody puts files there. Choose an address that only this user may make files beside"));
 }
 
 bool IsConnectionName(std::string_view name) {

@@ -8,12 +8,19 @@
 #include <string>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+
 namespace sidecall {
 
 inline constexpr size_t kLongestConnectionName = 40;
 
 // One that this process has not used before. (A dead one of the same pid may have.)
 std::string NextConnectionName();
+// Has `make` make the files of a connection of that name, and of the next ones for as long as it finds that
+// something is there already (ALREADY_EXISTS, all that it made removed): what a dead process of the same pid
+// left, or what another user has put there. PERMISSION_DENIED where that has no end; else as `make`.
+absl::Status MakeUnderFreeName(absl::FunctionRef<absl::Status(const std::string& name)> make);
 // Whether it is one: a peer may say anything.
 bool IsConnectionName(std::string_view name);
 // Those that have files beside `path`.

@@ -23,6 +23,8 @@ namespace sidecall {
 class OwnerLock {
  public:
   // Takes `file`, open for writing, and the lock on it. ALREADY_EXISTS where another process has that.
+  // REQUIRES: no other OwnerLock of this process is on that file: `file` is closed where this fails, and the
+  // kernel would drop the other's lock with it.
   static absl::StatusOr<std::unique_ptr<OwnerLock>> Take(UniqueFd file);
   ~OwnerLock();
   OwnerLock(const OwnerLock&) = delete;

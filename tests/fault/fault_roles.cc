@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,7 +21,12 @@
 #include "handshake_steps.h"
 #include "naming_calls.h"
 #include "process_figures.h"
+#include "transport/address.h"
+#include "transport/connection_names.h"
 #include "transport/unique_fd.h"
+#include "transports/mqueue/message_queue.h"
+#include "transports/mqueue/queue_names.h"
+#include "transports/pipe/fifo_names.h"
 
 namespace fault {
 namespace {
@@ -113,10 +119,7 @@ bool UseUpPipePages(std::vector<sidecall::UniqueFd>& pipes) {
   return false;
 }
 
-std::string EchoThroughSmallPipes(const std::string& address) {
-  if (!BecomeNobody()) return "this process cannot be another user";
-  std::vector<sidecall::UniqueFd> pipes;
-  if (!UseUpPipePages(pipes)) return "there is no limit for pipes (fs.pipe-user-pages-soft)";
+std::string EchoOfOtherSizes(const std::string& address) {
   const auto server = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess, {address}, {});
   if (!server.ok()) return server.status().ToString();
   const TestService::Stub stub(sidecall::CreateChannel(address));
@@ -124,7 +127,33 @@ std::string EchoThroughSmallPipes(const std::string& address) {
     const testing::AssertionResult echoes = conformance::EchoesPayload(stub, size, size);
     if (!echoes) return std::string("not echoed: ") + echoes.message();
   }
-  return "echoed through small pipes";
+  return "echoed";
+}
+
+std::string EchoThroughSmallPipes(const std::string& address) {
+  if (!BecomeNobody()) return "this process cannot be another user";
+  std::vector<sidecall::UniqueFd> pipes;
+  if (!UseUpPipePages(pipes)) return "there is no limit for pipes (fs.pipe-user-pages-soft)";
+  return EchoOfOtherSizes(address);
+}
+
+// What this user makes now, another finds in its way.
+bool MakeFilesOfConnection(const sidecall::Address& address, const std::string& name) {
+  if (address.scheme == "pipe") return mkfifo(sidecall::ToClient(address.rest, name).c_str(), 0600) == 0;
+  const auto names = sidecall::QueueNames::Of(address);
+  return names.ok() && sidecall::MessageQueue::Create(names->ToClient(name), O_RDWR, 1, 128).ok();
+}
+
+// The names that this process's next connection would have, the first first.
+std::string EchoBesideSquatter(const std::string& address, LineSocket& test) {
+  const std::string last = sidecall::NextConnectionName();
+  const size_t number = last.find('-') + 1;
+  const std::string next = last.substr(0, number) + std::to_string(std::stoi(last.substr(number)) + 1);
+  test.Send(next);
+  const auto parsed = sidecall::Address::Parse(address);
+  if (!parsed.ok() || !MakeFilesOfConnection(*parsed, next)) return "nothing made in its way";
+  if (!BecomeNobody()) return "this process cannot be another user";
+  return EchoOfOtherSizes(address);
 }
 
 }  // namespace
@@ -168,13 +197,17 @@ std::string Obey(const std::string& line) {
 
 bool IsFaultRole(const std::string& role) {
   return role == "handshake" || role == "hog" || role == "inherit" || role == "small-pipes" ||
-         role == "call-until" || role == "serve-until";
+         role == "beside-squatter" || role == "call-until" || role == "serve-until";
 }
 
 int RunFaultRole(const std::vector<std::string>& arguments, LineSocket& test) {
   const std::string& role = arguments.at(0);
   if (role == "small-pipes") {
     test.Send(EchoThroughSmallPipes(arguments.at(1)));
+    return 0;
+  }
+  if (role == "beside-squatter") {
+    test.Send(EchoBesideSquatter(arguments.at(1), test));
     return 0;
   }
   if (role == "call-until" || role == "serve-until") {

@@ -29,7 +29,9 @@ bool IsFaultRole(const std::string& role);
 // "lives".
 // {"serve-until", address, n}: the same of a server that comes and goes.
 // {"small-pipes", address}: becomes another user, uses up the pages that he may have in pipes, serves and
-// calls itself, and says how that went.
+// calls itself, and says how that went: "echoed".
+// {"beside-squatter", address}: makes, as root, what is in the way of its next connection, whose name it
+// says; then the same as another user.
 int RunFaultRole(const std::vector<std::string>& arguments, conformance::LineSocket& test);
 
 // -- Any process

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -15,6 +16,7 @@
 #include "fault_fixture.h"
 #include "process_figures.h"
 #include "transport/unique_fd.h"
+#include "transports/mqueue/message_queue.h"
 
 namespace fault {
 namespace {
@@ -63,7 +65,7 @@ TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
   EXPECT_TRUE(Echo(NewStub(), 2).ok());
 }
 
-// With the kernel's default limit, which is some nine queues: the client that is one too many is told, and
+// With the kernel's default limit: the client that is one too many is told, and
 // when another has gone there is room.
 TEST_P(FaultTest, Row33_ClientsUntilNoneIsLeft) {
   SIDECALL_FAULT_NEEDS_QUEUES();
@@ -146,6 +148,42 @@ TEST_P(FaultTest, Row34_MessagesLargerThanASlot) {
       EXPECT_TRUE(conformance::EchoesPayload(stub, size, size)) << options;
     }
   }
+}
+
+// Sends what asks for nothing as fast as it can, while it lives.
+class QueueFlood {
+ public:
+  explicit QueueFlood(const std::string& name)
+      : queue_(*sidecall::MessageQueue::Open(name, O_WRONLY)), sender_([this] {
+          for (size_t size = 0; !over_.load(); size = 1 - size) (void)queue_.Send("x", size, 0);
+        }) {}
+  ~QueueFlood() {
+    over_.store(true);
+    sender_.join();
+  }
+  QueueFlood(const QueueFlood&) = delete;
+  QueueFlood& operator=(const QueueFlood&) = delete;
+
+ private:
+  const sidecall::MessageQueue queue_;
+  std::atomic<bool> over_{false};
+  std::thread sender_;
+};
+
+TEST_P(FaultTest, Row34_FloodedListeningQueue) {
+  SIDECALL_FAULT_NEEDS_QUEUES();
+  Begin();
+  const std::string name = address().substr(address().find('/'));
+  {
+    const QueueFlood flood(name);
+    for (int call = 0; call < 20; call++) EXPECT_TRUE(Echo(good(), call).ok()) << "it is served no more";
+  }
+  EXPECT_TRUE(Echo(NewStub(), 30).ok());
+  auto server = conformance::ServerUnderTest::Start(conformance::Place::kSameProcess,
+                                                    {"mqueue:" + name + "-short"}, {});
+  ASSERT_TRUE(server.ok()) << server.status();
+  const QueueFlood flood(name + "-short");
+  server->reset();
 }
 
 TEST_P(FaultTest, Row35_QueueOfAnotherUser) {

@@ -42,8 +42,7 @@ Parent& TheParent() {
 absl::Status StartedByHand() {
   return absl::FailedPreconditionError(
       "this program is a plug-in: another one starts it, and talks with it over pipes "
-      "(sidecall::SpawnChild). "
-      "Started by itself it has nobody to talk with. Start the program that uses it");
+      "(sidecall::SpawnChild). Started by itself it has nobody to talk with. Start the program that uses it");
 }
 
 bool IsPipe(int descriptor) {

@@ -29,15 +29,28 @@ std::string LimitOfUser() {
   return absl::StrCat(limit.rlim_cur, " bytes");
 }
 
+// As the kernel counts it: for each message its bytes, and what finds it.
+size_t BytesOfQueue(size_t messages, size_t message_bytes) {
+  constexpr size_t kOfEachMessage = 96;
+  return messages * (message_bytes + kOfEachMessage);
+}
+
+// The kernel says EMFILE of too many descriptors as well.
+bool HasDescriptorLeft() {
+  return UniqueFd(open("/dev/null", O_RDONLY | O_CLOEXEC)).valid();
+}
+
 absl::Status MakeError(int error, const std::string& name, size_t messages, size_t message_bytes) {
   const std::string what = absl::StrCat("make the message queue ", name);
   switch (error) {
     case EMFILE:
+      if (!HasDescriptorLeft()) return ErrnoStatus(error, what);
       return absl::ResourceExhaustedError(absl::StrCat(
           what, ": the queues of uid ", geteuid(), " hold as much as its limit allows (", LimitOfUser(),
-          ", some nine queues of 10 messages of 8 KiB), or this process has too many descriptors. Raise it "
-          "(ulimit -q, LimitMSGQUEUE= in a systemd unit), make the queues smaller (?messages=, "
-          "?message_bytes=), or close connections"));
+          "; this one of ", messages, " messages of ", message_bytes, " bytes takes some ",
+          BytesOfQueue(messages, message_bytes),
+          "). Raise that limit (ulimit -q, LimitMSGQUEUE= in a systemd unit), make the queues smaller "
+          "(?messages=, ?message_bytes=), or close connections"));
     case ENOSPC:
       return absl::ResourceExhaustedError(
           absl::StrCat(what, ": the system has its ", SystemLimit("queues_max", 256),

@@ -16,8 +16,9 @@ class MessageQueue {
  public:
   MessageQueue() = default;
   // Makes the queue `name` ("/hello") for this user alone, with up to `messages` messages of up to
-  // `message_bytes`: less where the system's limits are lower. ALREADY_EXISTS; RESOURCE_EXHAUSTED where one
-  // of the limits is reached, with the mend.
+  // `message_bytes`: less where the system's limits are lower. `flags`: O_RDONLY, O_WRONLY or O_RDWR.
+  // ALREADY_EXISTS; INVALID_ARGUMENT where the kernel takes no such queue, RESOURCE_EXHAUSTED where a limit
+  // is reached, both with the mend.
   static absl::StatusOr<MessageQueue> Create(const std::string& name, int flags, size_t messages,
                                              size_t message_bytes);
   // NOT_FOUND; PERMISSION_DENIED where another user made it; RESOURCE_EXHAUSTED.

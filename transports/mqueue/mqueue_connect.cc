@@ -36,7 +36,7 @@ class MqueueConnector {
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect() {
     for (const auto step :
-         {&MqueueConnector::FindServer, &MqueueConnector::MakeLifeLine, &MqueueConnector::MakeQueues,
+         {&MqueueConnector::FindServer, &MqueueConnector::MakeSignal, &MqueueConnector::MakeQueues,
           &MqueueConnector::SendRequest, &MqueueConnector::AwaitWelcome}) {
       const absl::Status done = (this->*step)();
       if (done.ok()) continue;
@@ -64,43 +64,41 @@ class MqueueConnector {
     return absl::OkStatus();
   }
 
-  absl::Status MakeLifeLine() {
-    std::string name = NextConnectionName();
-    auto lock = MakeOwnedFifo(names_.LifeLine(name));
-    while (absl::IsAlreadyExists(lock.status())) {  // What a dead process of the same pid left.
-      name = NextConnectionName();
-      lock = MakeOwnedFifo(names_.LifeLine(name));
-    }
-    if (!lock.ok()) return lock.status();
-    name_ = name;
-    // Its file is open for writing as well: the life line does not end before the server has come.
-    lock_ = *std::move(lock);
-    const std::string path = names_.LifeLine(name_);
-    ends_.life_line = UniqueFd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-    return ends_.life_line.valid() ? absl::OkStatus() : ErrnoStatus(errno, "open " + path);
+  absl::Status MakeSignal() {
+    if (!options_.wakeup_by_signal) return absl::OkStatus();
+    auto signal = NotifySignal::Make();
+    if (signal.ok()) ends_.signal = *std::move(signal);
+    return signal.status();
   }
 
   absl::Status MakeQueues() {
-    if (options_.wakeup_by_signal) {
-      auto signal = NotifySignal::Make();
-      if (!signal.ok()) return signal.status();
-      ends_.signal = *std::move(signal);
-    }
-    absl::Status made = MakePair();
+    const auto make = [this](const std::string& name) {
+      absl::Status made = MakeLifeLineAndQueues(name);
+      if (!made.ok() && !name_.empty()) names_.RemoveConnection(std::exchange(name_, {}));
+      return made;
+    };
+    absl::Status made = MakeUnderFreeName(make);
     if (!absl::IsResourceExhausted(made)) return made;
     // What the dead left may be what there is too much of; a server removes it only when somebody connects.
     names_.RemoveDeadConnections();
     RemoveDeadServers();
-    mq_unlink(names_.ToServer(name_).c_str());
-    return MakePair();
+    return MakeUnderFreeName(make);
   }
 
-  absl::Status MakePair() {
+  absl::Status MakeLifeLineAndQueues(const std::string& name) {
+    const std::string path = names_.LifeLine(name);
+    auto lock = MakeOwnedFifo(path);
+    if (!lock.ok()) return lock.status();
+    name_ = name;
+    // Its file is open for writing as well: the life line does not end before the server has come.
+    lock_ = *std::move(lock);
+    ends_.life_line = UniqueFd(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+    if (!ends_.life_line.valid()) return ErrnoStatus(errno, "open " + path);
     auto out =
-        MessageQueue::Create(names_.ToServer(name_), O_WRONLY, options_.messages, options_.message_bytes);
+        MessageQueue::Create(names_.ToServer(name), O_WRONLY, options_.messages, options_.message_bytes);
     if (!out.ok()) return out.status();
     auto in =
-        MessageQueue::Create(names_.ToClient(name_), O_RDONLY, options_.messages, options_.message_bytes);
+        MessageQueue::Create(names_.ToClient(name), O_RDONLY, options_.messages, options_.message_bytes);
     if (!in.ok()) return in.status();
     ends_.out = *std::move(out);
     ends_.in = *std::move(in);

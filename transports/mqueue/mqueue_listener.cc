@@ -74,8 +74,11 @@ MqueueListener::~MqueueListener() {
     unlink(names_.OwnerFile().c_str());
   }
   // Who has sent its request before the names went waits for an answer: its life line is opened, and closed.
-  // Who comes later finds that they have gone.
-  for (; HasRequest(); request_.clear()) (void)Meet();
+  // Who comes later finds that they have gone; so no more are read than there can have been.
+  for (size_t i = 0; i <= kWaitingRequests && HasRequest(); i++) {
+    (void)Meet();
+    request_.clear();
+  }
   names_.RemoveDeadConnections();
 }
 
@@ -83,10 +86,9 @@ bool MqueueListener::HasRequest() {
   if (!request_.empty()) return true;
   std::array<char, kLongestRequest> bytes;
   static_assert(kLongestRequest >= kQueueRequest.size() + kLongestConnectionName);
-  ssize_t size = 0;
-  while (size == 0) size = queue_.Receive(bytes.data(), bytes.size());  // An empty message asks for nothing.
-  if (size > 0) request_.assign(bytes.data(), static_cast<size_t>(size));
-  return size > 0;
+  const ssize_t size = queue_.Receive(bytes.data(), bytes.size());
+  if (size >= 0) request_.assign(bytes.data(), static_cast<size_t>(size));
+  return size >= 0;
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> MqueueListener::Accept() {

@@ -4,11 +4,11 @@
 //
 //   /hello                                      the listening queue: clients send their requests to it
 //   /dev/shm/sidecall-mqueue.hello.owner        has the server's OwnerLock
+//   /dev/shm/sidecall-mqueue.hello.lock         has the PathLock while those two are made or removed
 //   /hello.4242-1.to-server, .to-client         the queues of one connection, made by the client
-//   /dev/shm/sidecall-mqueue.hello.4242-1.life  its life line, a FIFO, with the client's OwnerLock at first;
-//   the
-//                                               client has its end for reading, the server that for writing
+//   /dev/shm/sidecall-mqueue.hello.4242-1.life  its life line, a FIFO, with the client's OwnerLock at first
 //
+// The client has the life line's end for reading, the server that for writing.
 // Those of a connection have names until both sides have them open.
 #ifndef SIDECALL_TRANSPORTS_MQUEUE_QUEUE_NAMES_H_
 #define SIDECALL_TRANSPORTS_MQUEUE_QUEUE_NAMES_H_

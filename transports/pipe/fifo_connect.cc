@@ -68,20 +68,26 @@ class FifoConnector {
   }
 
   absl::Status MakeFifos() {
-    std::string name = NextConnectionName();
-    auto lock = MakeOwnedFifo(ToServer(path_, name));
-    while (absl::IsAlreadyExists(lock.status())) {  // What a dead process of the same pid left.
-      name = NextConnectionName();
-      lock = MakeOwnedFifo(ToServer(path_, name));
-    }
-    if (!lock.ok()) return lock.status();
-    name_ = name;
-    // Open for reading as well: then it is there before the server reads, and never breaks under a write.
-    lock_ = *std::move(lock);
-    unlink(ToClient(path_, name_).c_str());
-    if (mkfifo(ToClient(path_, name_).c_str(), 0600) != 0) return ErrnoStatus(errno, "make a FIFO beside it");
+    absl::Status made = MakeUnderFreeName([this](const std::string& name) { return MakeFifosOf(name); });
+    if (!made.ok()) return made;
     in_ = UniqueFd(open(ToClient(path_, name_).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
     if (!in_.valid()) return ErrnoStatus(errno, "open a FIFO");
+    return absl::OkStatus();
+  }
+
+  absl::Status MakeFifosOf(const std::string& name) {
+    auto lock = MakeOwnedFifo(ToServer(path_, name));
+    if (!lock.ok()) return lock.status();
+    unlink(ToClient(path_, name).c_str());
+    if (mkfifo(ToClient(path_, name).c_str(), 0600) != 0) {
+      absl::Status why = ErrnoStatus(errno, "make " + ToClient(path_, name));
+      RemoveFifos(path_, name);
+      return why;
+    }
+    name_ = name;
+    // Its file is open for reading as well: it is there before the server reads, and never breaks under a
+    // write.
+    lock_ = *std::move(lock);
     return absl::OkStatus();
   }
 

@@ -1,6 +1,7 @@
 #include "transports/pipe/fifo_listener.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,22 +40,26 @@ absl::Status CheckIsFree(const std::string& path) {
   if (!owner.ok()) return owner;
   return absl::AlreadyExistsError(
       "a live server listens there (this one, perhaps, at the same address twice). Stop it, or choose "
-      "another "
-      "address");
+      "another address");
 }
 
-// With its only name `path`. Clients find it complete, or not at all.
+bool IsOwnFifo(int descriptor) {
+  struct stat made {};
+  return fstat(descriptor, &made) == 0 && S_ISFIFO(made.st_mode) && made.st_uid == geteuid();
+}
+
+// Has the name `path` once it is open. Clients find it complete, or not at all.
 absl::StatusOr<UniqueFd> MakeRendezvous(const std::string& path) {
-  const std::string unnamed = path + ".new";
-  unlink(unnamed.c_str());
-  if (mkfifo(unnamed.c_str(), 0600) != 0) return ErrnoStatus(errno, "make a FIFO");
+  const std::string unopened = path + ".new";
+  unlink(unopened.c_str());
+  if (mkfifo(unopened.c_str(), 0600) != 0) return ErrnoStatus(errno, "make a FIFO");
   // Open for writing as well, so that it does not end when a client has written and left.
-  UniqueFd fifo(open(unnamed.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
-  const bool named = fifo.valid() && rename(unnamed.c_str(), path.c_str()) == 0;
+  UniqueFd fifo(open(unopened.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW));
+  const bool named = fifo.valid() && rename(unopened.c_str(), path.c_str()) == 0;
   const int error = errno;
   if (named) return fifo;
-  unlink(unnamed.c_str());
-  return ErrnoStatus(error, "open a FIFO");
+  unlink(unopened.c_str());
+  return ErrnoStatus(error, "open or rename a FIFO");
 }
 
 }  // namespace
@@ -84,46 +89,55 @@ FifoListener::~FifoListener() {
     unlink(OwnerFileOf(path_).c_str());
   }
   // Who has written its request before the name went waits for an answer: its FIFO is opened, and closed. Who
-  // comes later finds that the name has gone.
-  while (const auto request = NextRequest()) {
-    (void)Meet(*request);
-    requests_.erase(0, request->size() + 1);
-  }
+  // comes later finds that the name has gone; so what is there now is read, and no more.
+  int waiting = 0;
+  ioctl(fifo_.get(), FIONREAD, &waiting);
+  for (; waiting > 0 && ReadRequests(); waiting -= PIPE_BUF) continue;
+  for (; const auto request = FirstRequest(); RemoveFirstRequest()) (void)Meet(*request);
   RemoveDeadFifos(path_);
 }
 
-std::optional<std::string_view> FifoListener::NextRequest() {
+bool FifoListener::ReadRequests() {
   std::array<char, PIPE_BUF> bytes;
-  size_t end = requests_.find('\n');
-  while (end == std::string::npos) {
-    if (requests_.size() > bytes.size()) requests_.clear();  // No request is as long.
-    const ssize_t count = read(fifo_.get(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return std::nullopt;
-    requests_.append(bytes.data(), static_cast<size_t>(count));
-    end = requests_.find('\n');
-  }
+  ssize_t count = 0;
+  do {
+    count = read(fifo_.get(), bytes.data(), bytes.size());
+  } while (count < 0 && errno == EINTR);
+  if (count > 0) requests_.append(bytes.data(), static_cast<size_t>(count));
+  return count > 0;
+}
+
+std::optional<std::string_view> FifoListener::FirstRequest() const {
+  const size_t end = requests_.find('\n');
+  if (end == std::string::npos) return std::nullopt;
   return std::string_view(requests_).substr(0, end);
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Accept() {
-  const auto request = NextRequest();
-  if (!request.has_value()) {
+  if (!FirstRequest().has_value() && !ReadRequests()) {
     RemoveDeadFifos(path_);
     return nullptr;
   }
+  const auto request = FirstRequest();
+  if (!request.has_value()) {
+    // No request is as long; the last bytes may be the beginning of one.
+    if (requests_.size() > PIPE_BUF) requests_.erase(0, requests_.size() - PIPE_BUF);
+    return absl::UnavailableError("no whole request yet");
+  }
   auto connection = Meet(*request);
   // Asked again when there are descriptors.
-  if (!absl::IsResourceExhausted(connection.status())) requests_.erase(0, request->size() + 1);
+  if (!absl::IsResourceExhausted(connection.status())) RemoveFirstRequest();
   return connection;
 }
 
-absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Meet(std::string_view request) {
+absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Meet(std::string_view line) {
+  // Before it there may be what another wrote that ended no line.
+  const size_t begin = line.rfind(kFifoRequest);
   const std::string_view name =
-      request.starts_with(kFifoRequest) ? request.substr(kFifoRequest.size()) : std::string_view();
+      begin == std::string_view::npos ? std::string_view() : line.substr(begin + kFifoRequest.size());
   if (!IsConnectionName(name)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path_, ": somebody wrote ", request.size(), " bytes to it that are no request"));
+        absl::StrCat(path_, ": somebody wrote ", line.size(), " bytes to it that are no request"));
   }
   const std::string to_server = ToServer(path_, name);
   const std::string to_client = ToClient(path_, name);
@@ -138,9 +152,10 @@ absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Meet(std::string_view 
     if (errno == ENOENT || errno == ENXIO) return absl::UnavailableError("the client has left");
     return ErrnoStatus(errno, "open the FIFOs of a client");
   }
-  struct stat made {};
-  if (fstat(out.get(), &made) != 0 || !S_ISFIFO(made.st_mode) || made.st_uid != geteuid()) {
-    return absl::PermissionDeniedError(absl::StrCat(to_client, " is no FIFO of this user"));
+  // What has the names by now may be another's.
+  if (!IsOwnFifo(in.get()) || !IsOwnFifo(out.get())) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(path_, ".", std::string(name), ": the FIFOs of that name are not of this user"));
   }
   auto stream = PipeStream::Make(std::move(in), std::move(out));
   if (!stream.ok()) return stream.status();

@@ -29,15 +29,18 @@ class FifoListener final : public Listener {
   FifoListener(std::string path, UniqueFd fifo, std::unique_ptr<OwnerLock> owner)
       : path_(std::move(path)), fifo_(std::move(fifo)), owner_(std::move(owner)), process_(getpid()) {}
 
-  // The next whole request without its newline, if there is one.
-  std::optional<std::string_view> NextRequest();
-  absl::StatusOr<std::unique_ptr<Connection>> Meet(std::string_view request);
+  // Reads once. False where nothing is there.
+  bool ReadRequests();
+  // The first whole request that was read, without its newline.
+  std::optional<std::string_view> FirstRequest() const;
+  void RemoveFirstRequest() { requests_.erase(0, requests_.find('\n') + 1); }
+  absl::StatusOr<std::unique_ptr<Connection>> Meet(std::string_view line);
 
   const std::string path_;
   const UniqueFd fifo_;
   const std::unique_ptr<OwnerLock> owner_;
   const pid_t process_;
-  std::string requests_;  // read, and not answered yet
+  std::string requests_;  // read, and not answered yet; the last may not be whole
 };
 
 }  // namespace sidecall

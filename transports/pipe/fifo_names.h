@@ -2,6 +2,7 @@
 //
 //   /run/hello                      the rendezvous: clients write their requests here
 //   /run/hello.owner                has the server's OwnerLock
+//   /run/hello.lock                 has the PathLock while those two are made or removed
 //   /run/hello.4242-1.to-server     the FIFOs of one connection, made by the client, which has the OwnerLock
 //   /run/hello.4242-1.to-client     of the first; they have names until both sides have them open
 //
