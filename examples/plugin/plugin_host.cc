@@ -10,7 +10,7 @@
 namespace words {
 namespace {
 
-void Count(const Words::Stub& stub, const std::string& text) {
+bool Count(const Words::Stub& stub, const std::string& text) {
   sidecall::ClientContext context;
   context.set_timeout(absl::Seconds(10));
   Text request;
@@ -20,8 +20,9 @@ void Count(const Words::Stub& stub, const std::string& text) {
   if (status.ok()) {
     std::cout << text << ": " << reply.number() << std::endl;
   } else {
-    std::cout << text << ": " << absl::StatusCodeToString(status.code()) << std::endl;
+    std::cout << text << ": " << status << std::endl;
   }
+  return status.ok();
 }
 
 }  // namespace
@@ -37,6 +38,6 @@ int main() {
   const words::Words::Stub stub(sidecall::SpawnChild(program, {}, options));
   words::Count(stub, "one two");
   words::Count(stub, "now crash please");
-  words::Count(stub, "alive");  // In a new process, which this call has had started.
-  return 0;
+  const bool alive = words::Count(stub, "alive");  // In a new process, which this call has had started.
+  return alive ? 0 : 1;
 }

@@ -319,11 +319,7 @@ Endpoint* NamedEngine::EndpointOf(const ServerInstance& server) {
   }
   ServerAddresses addresses = AddressesOf(server);
   if (addresses.candidates.empty()) {
-    why_none_ = absl::UnavailableError(absl::StrCat(
-        addresses.name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ",
-        transports_.schemes.empty()
-            ? "none of these transports"
-            : absl::StrCat(absl::StrJoin(transports_.schemes, ", "), ", by ", transports_.said_by)));
+    why_none_ = WhyNoneIsSpoken(addresses.name, server);
     return nullptr;
   }
   Endpoint& endpoint = VacantEndpoint();
@@ -337,6 +333,18 @@ Endpoint& NamedEngine::VacantEndpoint() {
   }
   endpoints_.push_back(std::make_unique<Endpoint>());
   return *endpoints_.back();
+}
+
+// UNAVAILABLE, or INVALID_ARGUMENT where what this client is to take is no transport at all.
+absl::Status NamedEngine::WhyNoneIsSpoken(const std::string& name, const ServerInstance& server) const {
+  absl::Status known = CheckTransports(transports_);
+  if (!known.ok()) return known;
+  const std::string offer =
+      absl::StrCat(name, " offers ", absl::StrJoin(server.addresses, ", "), ", and this client takes ");
+  if (transports_.schemes.empty()) return absl::UnavailableError(offer + "none of these transports");
+  return absl::UnavailableError(absl::StrCat(
+      offer, absl::StrJoin(transports_.schemes, ", "), ", by ", transports_.said_by,
+      ". Add one of the server's there, or have the server listen over one of these (SIDECALL_SERVE)"));
 }
 
 // The addresses that this client can speak, in its own order, or else the server's.

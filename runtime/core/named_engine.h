@@ -89,6 +89,7 @@ class NamedEngine final : public internal::CallEngine {
   // Sleeps until there are other servers than after so many changes, a cancel, or that time.
   void AwaitChange(ClientContext& context, uint64_t changes, int64_t until_nanos);
   ServerAddresses AddressesOf(const ServerInstance& server) const;
+  absl::Status WhyNoneIsSpoken(const std::string& name, const ServerInstance& server) const;
 
   const ChannelOptions options_;
   const ForkGuard fork_guard_;

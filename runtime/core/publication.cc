@@ -39,6 +39,8 @@ absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service, co
   const TransportChoice served = ChooseTransports("SIDECALL_SERVE", config.Serve(service.name()),
                                                   options.transports, "PublishOptions::transports");
   if (served.schemes.empty()) return preferred;
+  absl::Status known = CheckTransports(served);
+  if (!known.ok()) return known;
   std::vector<std::string> both;
   for (const std::string& scheme : served.schemes) {
     if (Contains(preferred, scheme)) both.push_back(scheme);
@@ -47,7 +49,7 @@ absl::StatusOr<std::vector<std::string>> TransportsOf(const Service& service, co
   return absl::FailedPreconditionError(
       absl::StrCat(std::string(service.name()), " is to be served over ", absl::StrJoin(preferred, ", "),
                    ", as its .proto says, and the server over ", absl::StrJoin(served.schemes, ", "), " (",
-                   served.said_by, "): nothing is left"));
+                   served.said_by, "): nothing is left. Let them have one in common"));
 }
 
 // What no target could name is not to be published.
@@ -65,13 +67,6 @@ absl::Status CheckOptions(const PublishOptions& options) {
                                                    "' has no name, or a '&' or '=' where a target has them"));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<const Transport*> TransportOfScheme(const std::string& scheme) {
-  Address address;
-  address.text = scheme;
-  address.scheme = scheme;
-  return FindTransport(address);
 }
 
 // Where other processes connect, of an address that is listened at; empty where they cannot. One that is no
@@ -167,7 +162,7 @@ absl::Status Publication::AddService(const Service& service, const PublishOption
   if (!transports.ok()) return transports.status();
   auto& entry = AddEntry(content_, service, options.exclusive);
   for (const std::string& scheme : *transports) {
-    auto transport = TransportOfScheme(scheme);
+    auto transport = FindTransportOfScheme(scheme);
     if (!transport.ok()) return transport.status();
     const std::string address = (*transport)->AddressIn(sockets_place_.directory, sockets_place_.id);
     if (address.empty()) {

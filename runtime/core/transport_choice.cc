@@ -2,7 +2,9 @@
 
 #include <cstdlib>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "transport/all_transports.h"
 
 namespace sidecall {
 
@@ -19,6 +21,14 @@ TransportChoice ChooseTransports(const char* variable, const Config::Transports*
   if (config != nullptr) return {config->schemes, config->place};
   if (!option.empty()) return {option, std::string(options_name)};
   return {};
+}
+
+absl::Status CheckTransports(const TransportChoice& choice) {
+  for (const std::string& scheme : choice.schemes) {
+    const absl::Status known = FindTransportOfScheme(scheme).status();
+    if (!known.ok()) return absl::Status(known.code(), absl::StrCat(choice.said_by, ": ", known.message()));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace sidecall

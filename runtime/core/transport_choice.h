@@ -21,6 +21,9 @@ struct TransportChoice {
 TransportChoice ChooseTransports(const char* variable, const Config::Transports* config,
                                  const std::vector<std::string>& option, std::string_view options_name);
 
+// INVALID_ARGUMENT, with who said it and those there are, where one of them is no transport.
+absl::Status CheckTransports(const TransportChoice& choice);
+
 // "shm, unix"
 std::vector<std::string> SplitTransports(std::string_view list);
 

@@ -22,4 +22,11 @@ absl::StatusOr<const Transport*> FindTransport(const Address& address) {
                                                  address.scheme, "'. There are: ", known));
 }
 
+absl::StatusOr<const Transport*> FindTransportOfScheme(const std::string& scheme) {
+  Address address;
+  address.text = scheme;
+  address.scheme = scheme;
+  return FindTransport(address);
+}
+
 }  // namespace sidecall

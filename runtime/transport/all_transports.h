@@ -16,6 +16,8 @@ std::span<const std::unique_ptr<const Transport>> AllTransports();
 
 // The transport of `address`. INVALID_ARGUMENT, naming those there are, for an unknown scheme.
 absl::StatusOr<const Transport*> FindTransport(const Address& address);
+// The same of "shm" or "unix".
+absl::StatusOr<const Transport*> FindTransportOfScheme(const std::string& scheme);
 
 // transports/register_all.cc.
 std::vector<std::unique_ptr<const Transport>> MakeAllTransports();

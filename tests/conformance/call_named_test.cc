@@ -210,6 +210,24 @@ TEST_F(NamedTest, TransportByTheClient) {
   EXPECT_TRUE(IsOver(Connection(options), "shm")) << "the environment has the last word";
 }
 
+TEST_F(NamedTest, WhatIsNoTransport) {
+  const auto server = StartServer();
+  setenv("SIDECALL_TRANSPORTS", "bogus", 1);
+  const TestService::Stub stub(sidecall::CreateChannel(kTarget));
+  PatientContext context;
+  context.set_wait_for_ready(true);  // In vain: only who set it can mend it.
+  EchoMessage reply;
+  const absl::Status status = stub.Echo(&context, EchoMessage(), &reply);
+  EXPECT_TRUE(HasCode(status, absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(Says(status, "SIDECALL_TRANSPORTS: 'bogus': no transport is called"));
+  setenv("SIDECALL_SERVE", "shm,bogus", 1);
+  Gates gates;
+  TestServiceImpl service("", gates);
+  const absl::Status started = sidecall::ServerBuilder().RegisterService(&service).BuildAndStart().status();
+  EXPECT_TRUE(HasCode(started, absl::StatusCode::kInvalidArgument));
+  EXPECT_TRUE(Says(started, "SIDECALL_SERVE: 'bogus'"));
+}
+
 TEST_F(NamedTest, NoTransportInCommon) {
   auto server = StartServer();
   sidecall::ChannelOptions options;
@@ -220,6 +238,7 @@ TEST_F(NamedTest, NoTransportInCommon) {
   const absl::Status status = stub.Echo(&context, EchoMessage(), &reply);
   EXPECT_TRUE(HasCode(status, absl::StatusCode::kUnavailable));
   EXPECT_TRUE(Says(status, "this client takes unix-abstract"));
+  EXPECT_TRUE(Says(status, "Add one of the server's"));
 }
 
 TEST_F(NamedTest, TheNextTransportIsTriedAndSaidSo) {
@@ -383,9 +402,9 @@ TEST_F(NamedTest, ExclusiveServer) {
 }
 
 TEST_F(NamedTest, ServersThatCannotBePublished) {
-  sidecall::PublishOptions pigeons;
-  pigeons.transports = {"pigeon"};
-  const LocalNamedServer nowhere(pigeons);
+  sidecall::PublishOptions others;
+  others.transports = {"unix-abstract"};
+  const LocalNamedServer nowhere(others);
   EXPECT_TRUE(HasCode(nowhere.status(), absl::StatusCode::kFailedPrecondition));
   EXPECT_TRUE(Says(nowhere.status(), "nothing is left"));
   ASSERT_EQ(chmod(directory().c_str(), 0777), 0);
