@@ -102,8 +102,8 @@ ssize_t PipeStream::Read(char* bytes, size_t size) {
 void PipeStream::HangUp() {
   if (hung_up_.exchange(true, std::memory_order_acq_rel)) return;
   // The peer reads the end once the pipe's ends are closed; but another thread may be about to use their
-  // numbers, which must not become another file's: the bell takes them, in one step. (Not dup3: a sanitizer
-  // takes that for a close that races with the other thread.)
+  // numbers, which must not become another file's: the bell takes them, in one step. (By the system call
+  // itself: a sanitizer takes dup3() for a close that races with the other thread.)
   syscall(SYS_dup3, bell_.get(), in_.get(), O_CLOEXEC);
   syscall(SYS_dup3, bell_.get(), out_.get(), O_CLOEXEC);
   eventfd_write(bell_.get(), 1);

@@ -23,16 +23,6 @@ using sidecall::FrameType;
 
 namespace {
 
-bool Await(int fd, short events) {
-  constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
-  pollfd item{.fd = fd, .events = events, .revents = 0};
-  int ready = 0;
-  do {
-    ready = poll(&item, 1, kPatienceMs);
-  } while (ready < 0 && errno == EINTR);
-  return ready == 1;
-}
-
 ssize_t Write(int fd, std::string_view bytes) {
   const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent >= 0 || errno != ENOTSOCK) return sent;
@@ -41,6 +31,16 @@ ssize_t Write(int fd, std::string_view bytes) {
 }
 
 }  // namespace
+
+bool AwaitReady(int fd, short events) {
+  constexpr int kPatienceMs = std::chrono::milliseconds(kPatience).count();
+  pollfd item{.fd = fd, .events = events, .revents = 0};
+  int ready = 0;
+  do {
+    ready = poll(&item, 1, kPatienceMs);
+  } while (ready < 0 && errno == EINTR);
+  return ready == 1;
+}
 
 RawPeer::RawPeer(const std::string& path, bool abstract)
     : in_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
@@ -98,7 +98,7 @@ bool RawPeer::SendBytes(std::string_view bytes) const {
   while (!bytes.empty()) {
     const ssize_t sent = Write(out_.get(), bytes);
     const bool full = sent < 0 && (errno == EAGAIN || errno == EINTR);
-    if (sent < 0 && (!full || !Await(out_.get(), POLLOUT))) return false;
+    if (sent < 0 && (!full || !AwaitReady(out_.get(), POLLOUT))) return false;
     if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
   }
   return true;
@@ -116,7 +116,7 @@ void RawPeer::SendFrame(FrameHeader header, std::string_view body) const {
 ssize_t RawPeer::Receive(char* bytes, size_t size) {
   ssize_t received = -1;
   do {
-    if (!Await(in_.get(), POLLIN)) {
+    if (!AwaitReady(in_.get(), POLLIN)) {
       errno = ETIMEDOUT;
       return -1;
     }

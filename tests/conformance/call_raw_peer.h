@@ -14,6 +14,9 @@
 
 namespace conformance {
 
+// Until `fd` is ready for one of `events`, as poll has them. False after kPatience.
+bool AwaitReady(int fd, short events);
+
 class RawPeer {
  public:
   struct Frame {

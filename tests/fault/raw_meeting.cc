@@ -10,23 +10,17 @@
 #include <climits>
 #include <utility>
 
-#include "call_patience.h"
 #include "transport/connection_names.h"
 #include "transports/pipe/fifo_names.h"
 
 namespace fault {
 namespace {
 
-using conformance::kPatience;
+using conformance::AwaitReady;
 using conformance::RawPeer;
 using sidecall::MessageQueue;
 using sidecall::UniqueFd;
 using sidecall::UnixSocketAddress;
-
-bool Await(int fd, short events) {
-  pollfd item{.fd = fd, .events = events, .revents = 0};
-  return poll(&item, 1, std::chrono::milliseconds(kPatience).count()) == 1;
-}
 
 }  // namespace
 
@@ -48,7 +42,7 @@ bool RawFifos::SendRequest() const {
 
 bool RawFifos::AwaitWelcome() const {
   std::array<char, sidecall::kFifoWelcome.size()> welcome{};
-  return Await(in_.get(), POLLIN) && read(in_.get(), welcome.data(), welcome.size()) > 0;
+  return AwaitReady(in_.get(), POLLIN) && read(in_.get(), welcome.data(), welcome.size()) > 0;
 }
 
 bool RawFifos::SendBytes(std::string_view bytes) const {
@@ -91,7 +85,7 @@ RawServer::~RawServer() {
 
 RawPeer RawServer::Accept() {
   if (sockets_ == nullptr) return AcceptFifos();
-  auto client = Await(sockets_->descriptor(), POLLIN) ? sockets_->Accept() : UniqueFd();
+  auto client = AwaitReady(sockets_->descriptor(), POLLIN) ? sockets_->Accept() : UniqueFd();
   if (!client.ok()) return {UniqueFd(), UniqueFd()};
   UniqueFd out(fcntl(client->get(), F_DUPFD_CLOEXEC, 3));
   return {*std::move(client), std::move(out)};
@@ -100,7 +94,7 @@ RawPeer RawServer::Accept() {
 RawPeer RawServer::AcceptFifos() {
   std::array<char, PIPE_BUF> request;
   const ssize_t size =
-      Await(fifo_.get(), POLLIN) ? read(fifo_.get(), request.data(), request.size()) : ssize_t{0};
+      AwaitReady(fifo_.get(), POLLIN) ? read(fifo_.get(), request.data(), request.size()) : ssize_t{0};
   std::string_view name(request.data(), static_cast<size_t>(std::max<ssize_t>(size, 0)));
   if (!name.starts_with(sidecall::kFifoRequest)) return {UniqueFd(), UniqueFd()};
   name.remove_prefix(sidecall::kFifoRequest.size());
@@ -135,7 +129,8 @@ bool RawQueues::SendRequest() const {
 
 bool RawQueues::AwaitWelcome() {
   std::array<char, 8192> welcome{};
-  const bool welcomed = Await(in_.descriptor(), POLLIN) && in_.Receive(welcome.data(), welcome.size()) > 0;
+  const bool welcomed =
+      AwaitReady(in_.descriptor(), POLLIN) && in_.Receive(welcome.data(), welcome.size()) > 0;
   lock_.reset();  // Only the server's end of the life line is left.
   return welcomed;
 }
@@ -145,7 +140,7 @@ bool RawQueues::SendMessage(std::string_view bytes) const {
 }
 
 bool RawQueues::HangsUp() {
-  return Await(life_line_.get(), 0);
+  return AwaitReady(life_line_.get(), 0);
 }
 
 }  // namespace fault
