@@ -186,8 +186,8 @@ void ChildKeeper::WriteAll(Kept& kept) {
 // Whole lines; the last time what is left of one, too. (Its descendants may have the pipe still, and write.)
 void ChildKeeper::ForwardErrors(Kept& kept, bool last) {
   std::array<char, 4096> bytes;
-  ssize_t size = 1;
-  for (int reads = 0; size > 0 && reads < kMostReads; reads++) {
+  ssize_t size = 0;
+  for (int reads = 0; reads < kMostReads; reads++) {
     size = read(kept.errors.get(), bytes.data(), bytes.size());
     if (size <= 0) break;
     kept.line.append(bytes.data(), static_cast<size_t>(size));

@@ -16,7 +16,7 @@ absl::Status EndedBeforeGreeting(const ChildRecord& child) {
   const auto end = child.AwaitEnd(std::chrono::seconds(1));
   return absl::UnavailableError(absl::StrCat(
       child.ToString(), " ", end.has_value() ? end->how : "closed its pipes",
-      " before it greeted its parent. It must call ", "sidecall::ParentAddress() and serve, or call, there"));
+      " before it greeted its parent. It must call sidecall::ParentAddress() and serve, or call, there"));
 }
 
 absl::StatusOr<bool> Greeting::ReadFrom(int in, const ChildRecord& child) {

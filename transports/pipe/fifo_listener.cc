@@ -114,17 +114,17 @@ std::optional<std::string_view> FifoListener::FirstRequest() const {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> FifoListener::Accept() {
-  if (!FirstRequest().has_value() && !ReadRequests()) {
+  // What was written at once is whole after the second read, wherever the first one cut it.
+  for (int reads = 0; !FirstRequest().has_value(); reads++) {
+    if (reads == 2) {
+      if (requests_.size() > PIPE_BUF) requests_.erase(0, requests_.size() - PIPE_BUF);
+      return absl::InvalidArgumentError(path_ + ": somebody writes to it what is no request");
+    }
+    if (ReadRequests()) continue;
     RemoveDeadFifos(path_);
     return nullptr;
   }
-  const auto request = FirstRequest();
-  if (!request.has_value()) {
-    // No request is as long; the last bytes may be the beginning of one.
-    if (requests_.size() > PIPE_BUF) requests_.erase(0, requests_.size() - PIPE_BUF);
-    return absl::UnavailableError("no whole request yet");
-  }
-  auto connection = Meet(*request);
+  auto connection = Meet(*FirstRequest());
   // Asked again when there are descriptors.
   if (!absl::IsResourceExhausted(connection.status())) RemoveFirstRequest();
   return connection;
