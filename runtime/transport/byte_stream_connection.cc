@@ -92,10 +92,13 @@ bool ByteStreamConnection::Flush() {
         room_.Await();
         return false;
       }
-      // The reader learns of the peer's end by itself; of another failure by this.
-      if (errno != EPIPE && errno != ECONNRESET) send_error_.store(errno, std::memory_order_release);
       send_failed_ = true;
-      stream_->HangUp();
+      if (errno == EPIPE || errno == ECONNRESET) {
+        stream_->EndWriting();  // The reader learns of the peer's end behind what that has sent.
+      } else {
+        send_error_.store(errno, std::memory_order_release);
+        stream_->HangUp();
+      }
       break;
     }
     queued_ -= static_cast<size_t>(sent);

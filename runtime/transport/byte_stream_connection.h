@@ -28,6 +28,9 @@ class ByteStream {
   // Ends both directions: the peer reads what was written, then the end; Read gives the end, and a wait
   // descriptor becomes ready. Any thread, any number of times.
   virtual void HangUp() = 0;
+  // Nobody reads what is written any more, as a Write has found: Read gives what the peer had sent before,
+  // then the end, whoever else has the peer's end, and a wait descriptor becomes ready. Any thread.
+  virtual void EndWriting() = 0;
   // What to sleep on for bytes, the end, and room where that is wanted. No deaths.
   virtual WaitDescriptors wait_descriptors(bool want_room) const = 0;
 };

@@ -94,9 +94,12 @@ ssize_t PipeStream::Write(const iovec* pieces, size_t count) {
 }
 
 ssize_t PipeStream::Read(char* bytes, size_t size) {
+  // Looked at before: what was sent before the write failed is there by then.
+  const bool ends_when_empty = ends_when_empty_.load(std::memory_order_acquire);
   const ssize_t received = hung_up_.load(std::memory_order_acquire) ? 0 : read(in_.get(), bytes, size);
   // What it read may have been the bell, which stands in the pipe's place by now.
-  return hung_up_.load(std::memory_order_acquire) ? 0 : received;
+  if (hung_up_.load(std::memory_order_acquire)) return 0;
+  return received < 0 && errno == EAGAIN && ends_when_empty ? 0 : received;
 }
 
 void PipeStream::HangUp() {
@@ -106,6 +109,11 @@ void PipeStream::HangUp() {
   // itself: a sanitizer takes dup3() for a close that races with the other thread.)
   syscall(SYS_dup3, bell_.get(), in_.get(), O_CLOEXEC);
   syscall(SYS_dup3, bell_.get(), out_.get(), O_CLOEXEC);
+  eventfd_write(bell_.get(), 1);
+}
+
+void PipeStream::EndWriting() {
+  ends_when_empty_.store(true, std::memory_order_release);
   eventfd_write(bell_.get(), 1);
 }
 

@@ -22,6 +22,7 @@ class PipeStream final : public ByteStream {
   ssize_t Write(const iovec* pieces, size_t count) override;
   ssize_t Read(char* bytes, size_t size) override;
   void HangUp() override;
+  void EndWriting() override;
   WaitDescriptors wait_descriptors(bool want_room) const override;
 
  private:
@@ -29,9 +30,10 @@ class PipeStream final : public ByteStream {
 
   const UniqueFd in_;
   const UniqueFd out_;
-  const UniqueFd bell_;  // an eventfd, rung by HangUp: nothing else would wake who sleeps here
+  const UniqueFd bell_;  // an eventfd, rung by HangUp and EndWriting: nothing else would wake who sleeps here
   const bool never_breaks_;
   std::atomic<bool> hung_up_{false};
+  std::atomic<bool> ends_when_empty_{false};
 };
 
 // writev() that raises no SIGPIPE: EPIPE is the answer.

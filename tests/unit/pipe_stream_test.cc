@@ -14,6 +14,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "transport/byte_stream_connection.h"
 
 namespace sidecall {
 namespace {
@@ -127,6 +134,60 @@ TEST(PipeStream, HangingUpEndsBothWays) {
   // The peer, too, finds the end.
   EXPECT_EQ(read(back.in.get(), &byte, 1), 0);
   EXPECT_TRUE(HoldsInAChild(nullptr));
+}
+
+class Frames final : public FrameSink {
+ public:
+  bool OnFrame(const FrameHeader& header, const FrameBody& /*body*/) override {
+    streams.push_back(header.stream);
+    return true;
+  }
+  void OnClosed(const absl::Status& why) override { end = why; }
+
+  std::vector<uint32_t> streams;
+  std::optional<absl::Status> end;
+};
+
+void Send(Connection& connection, uint32_t stream) {
+  const Slot slot = connection.Reserve(0, Lane::kData);
+  FrameHeader header{};
+  header.stream = stream;
+  connection.Commit(slot, header);
+  connection.Flush();
+}
+
+std::unique_ptr<Connection> ConnectionOver(UniqueFd in, UniqueFd out) {
+  auto stream = PipeStream::Make(std::move(in), std::move(out));
+  if (!stream.ok()) return nullptr;
+  return std::make_unique<ByteStreamConnection>(*std::move(stream), PeerIdentity(), UniqueFd());
+}
+
+// It has sent its last, and left: what this side sends finds nobody, and loses nothing of that. `held`: a
+// process that the peer has forked has its end for writing still, so that the pipe does not end.
+void WhatThePeerSentIsRead(bool held) {
+  Pipe here;
+  Pipe there;
+  UniqueFd held_end;
+  if (held) held_end = UniqueFd(fcntl(here.out.get(), F_DUPFD_CLOEXEC, 3));
+  const auto connection = ConnectionOver(std::move(here.in), std::move(there.out));
+  auto peer = ConnectionOver(std::move(there.in), std::move(here.out));
+  ASSERT_TRUE(connection != nullptr && peer != nullptr);
+  for (uint32_t stream = 1; stream <= 3; stream++) Send(*peer, stream);
+  peer.reset();
+  Send(*connection, 9);
+  Frames frames;
+  for (int polls = 0; polls < 10 && !frames.end.has_value(); polls++) connection->Poll(frames);
+  EXPECT_EQ(frames.streams, std::vector<uint32_t>({1, 2, 3}));
+  ASSERT_TRUE(frames.end.has_value());
+  EXPECT_TRUE(absl::IsUnavailable(*frames.end)) << *frames.end;
+}
+
+TEST(PipeStream, AWriteThatFailsLosesNothingThatThePeerSent) {
+  WhatThePeerSentIsRead(false);
+}
+
+TEST(PipeStream, NorWhereAnotherHasThePeersEnd) {
+  WhatThePeerSentIsRead(true);
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ class ChildStream final : public ByteStream {
     return received;
   }
   void HangUp() override;
+  void EndWriting() override { pipes_->EndWriting(); }
   WaitDescriptors wait_descriptors(bool want_room) const override {
     return pipes_->wait_descriptors(want_room);
   }

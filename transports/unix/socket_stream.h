@@ -15,6 +15,7 @@ class SocketStream final : public ByteStream {
   ssize_t Write(const iovec* pieces, size_t count) override;
   ssize_t Read(char* bytes, size_t size) override;
   void HangUp() override;
+  void EndWriting() override { HangUp(); }  // a socket keeps what has come
   WaitDescriptors wait_descriptors(bool want_room) const override;
 
  private:
