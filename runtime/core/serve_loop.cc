@@ -83,6 +83,9 @@ WorkerPool::Loop::Ended ServeLoop::RunAsReader() {
 
 // What a round does when it has polled: looks at what sleeps, polls on, or sleeps until `deadline_nanos`.
 void ServeLoop::AfterPoll(Progress progress, bool& slept, int64_t deadline_nanos) {
+  if (output_left_) [[unlikely]] {
+    ApplyDrain();
+  }
   if (look_at_events_.load(std::memory_order_relaxed)) [[unlikely]] {
     look_at_events_.store(false, std::memory_order_relaxed);
     LookAtEvents(0);
@@ -524,10 +527,15 @@ void ServeLoop::ApplyDrain() {
       MakeHot(entry);
     }
   }
-  const bool open = std::any_of(sessions_.begin(), sessions_.end(),
-                                [](auto& item) { return item.second.session->HasOpenCalls(); });
+  bool open = false;
+  output_left_ = false;
+  for (auto& [id, entry] : sessions_) {
+    open = entry.session->HasOpenCalls() || open;
+    output_left_ = output_left_ || (entry.session->has_pending() && !entry.session->closed());
+  }
   std::lock_guard lock(mutex_);
   drained_ = !open;
+  all_sent_ = !output_left_;
   if (drained_) drained_cv_.notify_all();
 }
 
@@ -542,6 +550,12 @@ bool ServeLoop::Drain(int64_t deadline_nanos) {
   }
   const auto left = std::chrono::nanoseconds(std::max<int64_t>(deadline_nanos - MonotonicNanos(), 0));
   return drained_cv_.wait_for(lock, left, [this] { return drained_; });
+}
+
+void ServeLoop::AwaitOutput(int64_t until_nanos) {
+  const std::chrono::nanoseconds left(std::max<int64_t>(until_nanos - MonotonicNanos(), 0));
+  std::unique_lock lock(mutex_);
+  drained_cv_.wait_for(lock, left, [this] { return all_sent_; });
 }
 
 void ServeLoop::CancelCalls() {

@@ -45,6 +45,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   // Stops listening and refuses new calls; returns when no call is open, or at `deadline_nanos`. True: none
   // was.
   bool Drain(int64_t deadline_nanos);
+  // After Drain: returns when all that was answered has left, or at that time.
+  void AwaitOutput(int64_t until_nanos);
   // Tells open calls that nobody waits for them. Returns when they know.
   void CancelCalls();
   // Whether this thread is in a handler of the server's, or in a callback for one.
@@ -122,6 +124,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   AdaptiveSpin spin_;
   uint64_t open_calls_bound_ = 0;  // at least the calls that are open
   bool draining_ = false;
+  bool output_left_ = false;  // when that was last looked at, while draining
   bool said_last_ = false;
   bool ran_handlers_ = false;  // since frames were last looked at
   uint32_t idle_rounds_ = 0;
@@ -137,7 +140,8 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   std::vector<std::pair<size_t, std::unique_ptr<Listener>>> replacements_;
   bool drain_wanted_ = false;
   bool cancel_wanted_ = false;
-  bool drained_ = false;
+  bool drained_ = false;  // no call is open
+  bool all_sent_ = false;
   std::vector<Sleeper*> waiters_;  // handlers that wait for their stream without the role
   std::atomic<size_t> waiter_count_{0};
   // Calls were read by a handler that waits, and a worker is on its way to run them: the free role is that

@@ -19,6 +19,11 @@
 namespace sidecall {
 namespace {
 
+// What was answered has so long to leave when all handlers have ended, whatever grace is left: a client that
+// reads takes a part of it, and one that does not is not waited for without end.
+constexpr int64_t kLeastForOutputNanos = 1'000'000'000;
+constexpr int64_t kMostForOutputNanos = 5'000'000'000;
+
 // What can be wrong of a server's own options.
 absl::Status CheckOptions(const ServerOptions& options) {
   if (options.max_calls == 0) return absl::InvalidArgumentError("max_calls is 0, and 1 is the least");
@@ -199,6 +204,8 @@ void ServerCore::ShutdownAndWait(int64_t deadline_nanos) {
     // Services may be destroyed once this has returned.
     loop_->Drain(kInfiniteFutureNanos);
   }
+  const int64_t now = MonotonicNanos();
+  loop_->AwaitOutput(std::clamp(deadline_nanos, now + kLeastForOutputNanos, now + kMostForOutputNanos));
   {
     std::lock_guard lock(mutex_);
     shut_down_ = true;

@@ -49,6 +49,35 @@ TEST_P(ShutdownTest, CallsInFlightFinishAndNewOnesAreRefused) {
   EXPECT_TRUE(server().AwaitShutdown());
 }
 
+// More than any transport holds: they have left when the server has shut down, and may be destroyed.
+TEST_P(ShutdownTest, LargeRepliesLeaveBeforeItIsDone) {
+  constexpr int kCalls = 12;
+  constexpr uint32_t kBytes = 2 << 20;
+  const TestService::Stub stub = NewStub();
+  std::vector<std::future<absl::Status>> sleepers;
+  for (int call = 0; call < kCalls; call++) {
+    sleepers.push_back(std::async(std::launch::async, [&] {
+      PatientContext context;
+      SleepRequest request;
+      request.set_gate("large");
+      request.set_reply_bytes(kBytes);
+      EchoMessage reply;
+      absl::Status status = stub.Sleep(&context, request, &reply);
+      EXPECT_TRUE(!status.ok() || reply.payload().size() == kBytes);
+      return status;
+    }));
+  }
+  ASSERT_TRUE(server().AwaitArrivals("large", kCalls));
+  server().BeginShutdown(absl::InfiniteDuration());
+  server().OpenGate("large");
+  EXPECT_TRUE(server().AwaitShutdown());
+  StopServer();
+  for (auto& sleeper : sleepers) {
+    const absl::Status status = sleeper.get();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
 TEST_P(ShutdownTest, WhoIsLateIsCancelled) {
   const TestService::Stub stub = NewStub();
   auto sleeper = std::async(std::launch::async, [&] { return CallSleep(stub, "late"); });

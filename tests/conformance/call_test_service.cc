@@ -136,8 +136,9 @@ absl::Status TestServiceImpl::EchoMetadata(ServerContext* context, const FailReq
   return {static_cast<absl::StatusCode>(request->code()), request->message()};
 }
 
-absl::Status TestServiceImpl::Sleep(ServerContext* context, const SleepRequest* request, EchoMessage*) {
+absl::Status TestServiceImpl::Sleep(ServerContext* context, const SleepRequest* request, EchoMessage* reply) {
   const Inside inside;
+  reply->set_payload(std::string(request->reply_bytes(), 'x'));
   const StreamScript script = StreamScript::Of(*context);
   script.CancelAfter(0, *context);
   if (gates_.Pass(request->gate(), *context)) return absl::OkStatus();

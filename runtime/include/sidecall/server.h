@@ -87,8 +87,9 @@ class Server {
 
   // No new calls (they get UNAVAILABLE, and those of clients that know the service by name go elsewhere);
   // those in flight may finish until `grace` has passed, then they are cancelled. Returns when the last
-  // handler has: one that never looks whether it is cancelled keeps it waiting. In a handler, which it cannot
-  // wait for, it returns at once and goes on beside. Idempotent.
+  // handler has (one that never looks whether it is cancelled keeps it waiting), and its reply has left: for
+  // clients that do not read theirs it waits as long as grace is left, 1 s at least and 5 s at most. In a
+  // handler, which it cannot wait for, it returns at once and goes on beside. Idempotent.
   void Shutdown(absl::Duration grace = absl::InfiniteDuration());
 
   // Blocks until another thread has shut the server down.
