@@ -251,7 +251,10 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
   for (;;) {
     auto session = UsableSession(lock, context);
     const bool waits = context.wait_for_ready() && server_.waited_for;
-    if (session.ok() || !waits || !absl::IsUnavailable(session.status())) return session;
+    // Descriptors, memory, or queues there are when others have given theirs back.
+    const bool may_pass =
+        absl::IsUnavailable(session.status()) || absl::IsResourceExhausted(session.status());
+    if (session.ok() || !waits || !may_pass) return session;
     lock.unlock();
     CancellableSleep(context, std::min(deadline, MonotonicNanos() + backoff.NextNanos()));
     lock.lock();
@@ -363,8 +366,13 @@ absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(ClientCo
 
 absl::StatusOr<std::unique_ptr<ClientSession>> FrameEngine::OpenSession(
     const ServerAddresses::Candidate& candidate, int64_t deadline_nanos, int cancel_descriptor) {
+  const bool once = candidate.transport->connects_once();
+  if (once && spent_) {
+    return absl::UnavailableError("its one connection has ended, and there is no other at that address");
+  }
   auto connection = candidate.transport->Connect(candidate.address, deadline_nanos, cancel_descriptor);
   if (!connection.ok()) return connection.status();
+  spent_ = once;
   absl::Status owned = CheckOwner((*connection)->peer());
   if (!owned.ok()) return owned;
   return ClientSession::Open(*std::move(connection), mutex_, options_, deadline_nanos, cancel_descriptor);

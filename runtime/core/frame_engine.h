@@ -101,6 +101,7 @@ class FrameEngine final : public internal::CallEngine {
   std::unique_ptr<std::condition_variable_any> connected_ = std::make_unique<std::condition_variable_any>();
   bool connecting_ = false;
   uint64_t attempts_ = 0;  // that have ended
+  bool spent_ = false;     // there will be no other connection to that address; whoever connects looks
   absl::Status last_error_;
   std::unique_ptr<ClientSession> session_;
   std::string choice_;                                   // of its address, and why

@@ -142,6 +142,8 @@ class Transport {
   virtual std::string AddressIn(const std::string& directory, const std::string& name) const = 0;
   // Whether servers listen over it that were not told over what.
   virtual bool by_default() const = 0;
+  // Whether an address is good for one connection, and never again: what has its name later is another's.
+  virtual bool connects_once() const { return false; }
   // Blocks until connected, at most until `deadline_nanos` (CLOCK_MONOTONIC), or until `cancel_descriptor` is
   // readable (-1: there is none), from which nothing is read. Where there is nothing to wait for, it may
   // connect all the same. Errors: UNAVAILABLE (nobody listens), PERMISSION_DENIED, INVALID_ARGUMENT (the

@@ -1,4 +1,4 @@
-// exec:, fd: and SpawnChild: a parent, its child, and what becomes of them.
+// exec: and SpawnChild: a child that serves its parent, and what becomes of it.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -16,14 +16,15 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
+#include "exec_calls.h"
 #include "plugin.h"
 #include "sidecall/child_address.h"
-#include "sidecall/log.h"
 #include "sidecall/sidecall.h"
 #include "sidecall/spawn_child.h"
 #include "transport/unique_fd.h"
@@ -38,73 +39,6 @@ using sidecall::ChildOptions;
 using sidecall::SpawnChild;
 using sidecall::UniqueFd;
 using testing::HasSubstr;
-
-constexpr auto kPatience = std::chrono::seconds(40);
-
-absl::Status Echo(const Plugin::Stub& stub, int64_t number, size_t size = 0) {
-  sidecall::ClientContext context;
-  context.set_timeout(absl::FromChrono(kPatience));
-  Message request;
-  request.set_number(number);
-  request.set_text(std::string(size, 'x'));
-  Message reply;
-  absl::Status status = stub.Echo(&context, request, &reply);
-  EXPECT_TRUE(!status.ok() || (reply.number() == number && reply.text() == request.text()));
-  return status;
-}
-
-std::string Tell(const Plugin::Stub& stub, const std::string& what) {
-  sidecall::ClientContext context;
-  context.set_timeout(absl::FromChrono(kPatience));
-  Message request;
-  request.set_text(what);
-  Message reply;
-  const absl::Status status = stub.Tell(&context, request, &reply);
-  EXPECT_TRUE(status.ok()) << status;
-  return reply.text();
-}
-
-pid_t PidOf(const Plugin::Stub& stub) {
-  const std::string pid = Tell(stub, "pid");
-  return pid.empty() ? -1 : std::stoi(pid);
-}
-
-absl::Status End(const Plugin::Stub& stub, int status, int signal) {
-  sidecall::ClientContext context;
-  context.set_timeout(absl::FromChrono(kPatience));
-  Ending ending;
-  ending.set_status(status);
-  ending.set_signal(signal);
-  Message reply;
-  return stub.End(&context, ending, &reply);
-}
-
-// A process, known whatever becomes of its pid; to be made before that one may be reaped.
-class Process {
- public:
-  explicit Process(pid_t pid) : fd_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
-  bool AwaitEnd() const {
-    pollfd item{.fd = fd_.get(), .events = POLLIN, .revents = 0};
-    return poll(&item, 1, static_cast<int>(std::chrono::milliseconds(kPatience).count())) == 1;
-  }
-
- private:
-  const UniqueFd fd_;
-};
-
-// Nobody waits for it any more: it is no zombie.
-bool AwaitReaped(pid_t pid) {
-  const auto limit = std::chrono::steady_clock::now() + kPatience;
-  while (kill(pid, 0) == 0) {
-    if (std::chrono::steady_clock::now() > limit) return false;
-    poll(nullptr, 0, 1);
-  }
-  return true;
-}
-
-std::shared_ptr<sidecall::Channel> Spawn(const std::string& role, const ChildOptions& options = {}) {
-  return SpawnChild(Program(), RoleArguments(role), options);
-}
 
 TEST(ExecTest, ChildServes) {
   const auto channel = Spawn("serve");
@@ -139,59 +73,6 @@ TEST(ExecTest, AddressesThatAreNone) {
     const absl::Status status = Echo(Plugin::Stub(sidecall::CreateChannel(address)), 1);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << address << ": " << status;
   }
-}
-
-// -- Either side may be the server
-
-class ParentService final : public Plugin::Service {
- public:
-  absl::Status Echo(sidecall::ServerContext* context, const Message* request, Message* reply) override {
-    const std::lock_guard lock(mutex_);
-    callers_.push_back(static_cast<pid_t>(request->number()));
-    EXPECT_EQ(context->peer().pid, request->number());
-    EXPECT_EQ(context->peer().uid, geteuid());
-    changed_.notify_all();
-    *reply = *request;
-    reply->set_number(0);
-    return absl::OkStatus();
-  }
-  pid_t AwaitCaller(size_t which) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kPatience, [&] { return callers_.size() > which; });
-    return callers_.size() > which ? callers_[which] : -1;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<pid_t> callers_;
-};
-
-TEST(ExecTest, ParentServesAndStartsItsClientAnew) {
-  ParentService service;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("call")))
-                    .RegisterService(&service)
-                    .BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  const pid_t first = service.AwaitCaller(0);
-  ASSERT_GT(first, 0);
-  ASSERT_EQ(kill(first, SIGKILL), 0);
-  const pid_t second = service.AwaitCaller(1);
-  ASSERT_GT(second, 0);
-  EXPECT_NE(second, first);
-  EXPECT_TRUE(AwaitReaped(first));
-  server->reset();
-  EXPECT_TRUE(AwaitReaped(second)) << "its parent hung up";
-}
-
-TEST(ExecTest, ServersClientThatCannotBeStarted) {
-  ParentService service;
-  const auto server = sidecall::ServerBuilder()
-                          .AddAddress(ChildAddress("/nonexistent/plugin"))
-                          .RegisterService(&service)
-                          .BuildAndStart();
-  EXPECT_TRUE(absl::IsInvalidArgument(server.status())) << server.status();
 }
 
 // -- What it inherits
@@ -254,58 +135,23 @@ TEST(ExecTest, OneThatDoesNotGreetEndsWithTheDeadline) {
   EXPECT_THAT(status.message(), HasSubstr("does not greet"));
 }
 
-// What a server says of its client while this lives.
-class Sayings {
- public:
-  Sayings() {
-    sidecall::SetLogSink([this](sidecall::LogLevel, std::string_view message) {
-      const std::lock_guard lock(mutex_);
-      said_ += std::string(message) + "\n";
-      changed_.notify_all();
-    });
+// Calls that do not wait as long as it takes to start do not start it for ever.
+TEST(ExecTest, OneThatIsSlowToGreetIsFoundByALaterCall) {
+  const std::string file = testing::TempDir() + "/late-" + std::to_string(getpid());
+  const std::string address = ChildAddress(Program(), RoleArguments("late", file));
+  const Plugin::Stub stub(sidecall::CreateChannel(address));
+  for (int call = 0; call < 3; call++) {
+    sidecall::ClientContext context;
+    context.set_timeout(absl::Milliseconds(100));
+    Message reply;
+    const absl::Status status = stub.Echo(&context, Message(), &reply);
+    EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
   }
-  ~Sayings() { sidecall::SetLogSink(nullptr); }
-  Sayings(const Sayings&) = delete;
-  Sayings& operator=(const Sayings&) = delete;
-  // All of it, once `words` are in it, or after kPatience.
-  std::string Await(const std::string& words) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, kPatience, [&] { return said_.find(words) != std::string::npos; });
-    return said_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::string said_;
-};
-
-TEST(ExecTest, ServersClientThatDoesNotGreetIsToldOf) {
-  ParentService service;
-  Sayings sayings;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("silent")))
-                    .RegisterService(&service)
-                    .BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  const std::string said = sayings.Await("does not greet");
-  EXPECT_THAT(said, HasSubstr("does not greet"));
-  const size_t pid = said.find("(pid ");
-  ASSERT_NE(pid, std::string::npos) << said;
-  server->reset();
-  EXPECT_TRUE(AwaitReaped(std::atoi(said.c_str() + pid + 5)));
-}
-
-TEST(ExecTest, ServersClientThatDiesWithoutClosingItsPipesIsStartedAnew) {
-  ParentService service;
-  const std::string file = testing::TempDir() + "/orphan-" + std::to_string(getpid());
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("orphan", file)))
-                    .RegisterService(&service)
-                    .BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  EXPECT_GT(service.AwaitCaller(0), 0);
+  std::ofstream(file).put('x');
+  EXPECT_TRUE(Echo(stub, 1).ok());
+  EXPECT_EQ(std::filesystem::file_size(file + ".starts"), 1U);
   std::filesystem::remove(file);
+  std::filesystem::remove(file + ".starts");
 }
 
 TEST(ExecTest, ChildThatNoConnectionCanBeMadeToIsEnded) {
@@ -356,6 +202,18 @@ TEST(ExecTest, ACrashIsToldOfAndTheNextCallStartsItAnew) {
   EXPECT_TRUE(Echo(stub, 2).ok()) << "started anew, after a pause";
   EXPECT_NE(PidOf(stub), first);
   EXPECT_TRUE(AwaitReaped(first));
+}
+
+TEST(ExecTest, WhoDoesNotWaitAsLongIsToldWhenItIsStartedAgain) {
+  const Plugin::Stub stub(sidecall::CreateChannel(ChildAddress(Program(), RoleArguments("exit", "now"))));
+  absl::Status status;
+  for (int call = 0; call < 3; call++) EXPECT_TRUE(absl::IsUnavailable(Echo(stub, call)));
+  sidecall::ClientContext context;
+  context.set_timeout(absl::Milliseconds(1));
+  Message reply;
+  status = stub.Echo(&context, Message(), &reply);
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("is started again in"));
 }
 
 TEST(ExecTest, TooManyCrashesAreTheLast) {
@@ -417,37 +275,6 @@ TEST(ExecTest, KilledChildIsReapedAndItsDescriptorsAreClosed) {
   EXPECT_EQ(count(), before);
 }
 
-// `host` is a process that has a child: starts it, and gives that child's pid.
-pid_t StartHost(const std::string& dies_with_parent, pid_t& host) {
-  std::array<int, 2> ends{};
-  EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-  const UniqueFd out(ends[0]);
-  UniqueFd in(ends[1]);
-  const std::string program = Program();
-  host = fork();
-  if (host == 0) {
-    dup2(in.get(), STDOUT_FILENO);
-    execl(program.c_str(), program.c_str(), "--role", "host", dies_with_parent.c_str(), nullptr);
-    _exit(127);
-  }
-  in = UniqueFd();
-  std::array<char, 32> said{};
-  const ssize_t size = read(out.get(), said.data(), said.size() - 1);
-  return size > 0 ? std::atoi(said.data()) : -1;
-}
-
-TEST(ExecTest, KilledParentTakesItsChildAlong) {
-  for (const char* dies : {"yes", "no"}) {
-    pid_t host = 0;
-    const pid_t child = StartHost(dies, host);
-    ASSERT_GT(child, 0);
-    const Process process(child);
-    EXPECT_EQ(kill(host, SIGKILL), 0);
-    EXPECT_TRUE(process.AwaitEnd()) << "dies_with_parent " << dies;
-    waitpid(host, nullptr, 0);
-  }
-}
-
 TEST(ExecTest, WhereChildrenAreNotWaitedFor) {
   auto* const before = signal(SIGCHLD, SIG_IGN);
   {
@@ -458,84 +285,6 @@ TEST(ExecTest, WhereChildrenAreNotWaitedFor) {
     EXPECT_TRUE(Echo(stub, 1).ok());
   }
   signal(SIGCHLD, before);
-}
-
-// -- stderr
-
-TEST(ExecTest, ErrorsAreForwardedLineByLine) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-  const UniqueFd out(ends[0]);
-  UniqueFd in(ends[1]);
-  const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-  ChildOptions options;
-  options.forward_stderr = true;
-  std::string prefix;
-  {
-    auto channel = Spawn("serve", options);
-    const Plugin::Stub stub(channel);
-    const pid_t pid = PidOf(stub);
-    prefix = Program() + "[" + std::to_string(pid) + "]: ";
-    dup2(in.get(), STDERR_FILENO);
-    sidecall::ClientContext context;
-    Message request;
-    request.set_text("one\ntwo\nthree, without an end");
-    Message reply;
-    EXPECT_TRUE(stub.WriteError(&context, request, &reply).ok());
-    channel.reset();
-  }
-  std::string forwarded;
-  std::array<char, 4096> bytes{};
-  const std::string expected = prefix + "one\n" + prefix + "two\n" + prefix + "three, without an end\n";
-  pollfd item{.fd = out.get(), .events = POLLIN, .revents = 0};
-  while (forwarded.size() < expected.size() && poll(&item, 1, 40'000) == 1) {
-    const ssize_t size = read(out.get(), bytes.data(), bytes.size());
-    if (size <= 0) break;
-    forwarded.append(bytes.data(), static_cast<size_t>(size));
-  }
-  dup2(own.get(), STDERR_FILENO);
-  EXPECT_EQ(forwarded, expected);
-}
-
-TEST(ExecTest, WhoFloodsStderrHoldsUpNoOther) {
-  const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-  const UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
-  dup2(nowhere.get(), STDERR_FILENO);
-  ChildOptions options;
-  options.forward_stderr = true;
-  {
-    const Plugin::Stub flooding(Spawn("flood", options));
-    const pid_t pid = PidOf(flooding);
-    EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 1).ok()) << "another is started";
-    kill(pid, SIGKILL);
-    EXPECT_TRUE(AwaitReaped(pid));
-    EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 2).ok()) << "and the last of its lines are out";
-  }
-  dup2(own.get(), STDERR_FILENO);
-}
-
-// -- fd:
-
-TEST(FdTest, PipesThatAreThere) {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
-  ASSERT_EQ(pipe2(there.data(), 0), 0);
-  ASSERT_EQ(pipe2(back.data(), 0), 0);
-  const auto address = [](int in, int out) { return "fd:" + std::to_string(in) + "," + std::to_string(out); };
-  PluginImpl plugin;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(address(there[0], back[1]))
-                    .RegisterService(&plugin)
-                    .BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  const std::string clients = address(back[0], there[1]);
-  {
-    const Plugin::Stub stub(sidecall::CreateChannel(clients));
-    EXPECT_TRUE(Echo(stub, 1).ok());
-    EXPECT_TRUE(Echo(stub, 2, 1 << 20).ok());
-    EXPECT_EQ(Tell(stub, "peer"), "unknown") << "of pipes nobody knows who has the other end";
-  }
-  EXPECT_FALSE(Echo(Plugin::Stub(sidecall::CreateChannel(clients)), 3).ok()) << "pipes connect once";
 }
 
 }  // namespace

@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -89,6 +91,47 @@ int DieAndLeaveThePipes(const std::string& file) {
   _exit(0);
 }
 
+// Calls its parent until that hangs up, then once more, when the pipes' numbers are those of others, and
+// writes to `file` how that ended.
+int CallParentOnceMore(const std::string& file) {
+  const auto parent = sidecall::ParentAddress();
+  if (!parent.ok()) return 4;
+  const Plugin::Stub stub(sidecall::CreateChannel(*parent));
+  const auto echo = [&stub] {
+    sidecall::ClientContext context;
+    context.set_timeout(absl::Seconds(30));
+    Message request;
+    request.set_number(getpid());
+    Message reply;
+    return stub.Echo(&context, request, &reply);
+  };
+  if (!echo().ok()) return 6;
+  sidecall::WaitForParent();
+  const absl::Status ended = echo();
+  std::array<int, 2> others{-1, -1};
+  if (pipe(others.data()) != 0) return 9;
+  const absl::Status again = echo();
+  const bool open = fcntl(others[0], F_GETFD) >= 0 && fcntl(others[1], F_GETFD) >= 0;
+  const std::unique_ptr<FILE, int (*)(FILE*)> result(std::fopen(file.c_str(), "w"), std::fclose);
+  if (result == nullptr) return 8;
+  std::fprintf(result.get(), "%s %s %s", absl::StatusCodeToString(ended.code()).c_str(),
+               absl::StatusCodeToString(again.code()).c_str(), open ? "open" : "closed");
+  return 0;
+}
+
+// Greets once `file` is there, and notes that it was started in another beside it.
+int ServeLate(const std::string& file) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> starts(std::fopen((file + ".starts").c_str(), "a"),
+                                                     std::fclose);
+  if (starts == nullptr) return 8;
+  std::fputc('x', starts.get());
+  std::fflush(starts.get());
+  while (!std::filesystem::exists(file)) poll(nullptr, 0, 1);
+  return Serve(false);
+}
+
+// `dies`: with its parent; "held" is "no", where a process that it has forked has the pipes still, and lives
+// until its stdin ends.
 int Host(const std::string& dies) {
   sidecall::ChildOptions options;
   options.dies_with_parent = dies == "yes";
@@ -101,6 +144,11 @@ int Host(const std::string& dies) {
   if (!stub.Tell(&context, request, &reply).ok()) return 7;
   std::printf("%s\n", reply.text().c_str());
   std::fflush(stdout);
+  if (dies == "held" && fork() == 0) {
+    char byte = 0;
+    (void)!read(STDIN_FILENO, &byte, 1);
+    _exit(0);
+  }
   for (;;) pause();
 }
 
@@ -160,6 +208,8 @@ int RunRole(const std::string& role, const std::string& argument) {
     return Serve(false);
   }
   if (role == "orphan") return DieAndLeaveThePipes(argument);
+  if (role == "call once more") return CallParentOnceMore(argument);
+  if (role == "late") return ServeLate(argument);
   if (role == "exit") return 3;
   if (role == "babble") return WriteGreeting("hello, world\n");
   if (role == "other version") return WriteGreeting("sidecall-child 999 0123456789abcdef\n");

@@ -28,7 +28,9 @@ std::vector<std::string> RoleArguments(const std::string& role, const std::strin
 // version", "other cookie", "stubborn" (serves, ignores SIGTERM and its parent's end), "by hand" (prints what
 // ParentAddress says), "flood" (serves, and writes to stderr without end), "orphan" (dies before it greets,
 // and a child of its own has its pipes; but calls its parent where the file `argument` is there), "host"
-// (starts "serve" as its child, says its pid, waits; `argument` says whether it dies with it).
+// (starts "serve" as its child, says its pid, waits; `argument` says whether it dies with it), "call once
+// more" (after its parent has hung up, and tells the file `argument`), "late" (serves once the file
+// `argument` is there).
 int RunRole(const std::string& role, const std::string& argument);
 
 }  // namespace exec_test

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,8 +51,16 @@ class LimitWhile {
 TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
   SIDECALL_FAULT_NEEDS_QUEUES();
   Begin();
+  const TestService::Stub waiting = NewStub();
+  std::future<absl::Status> waited;
   {
     const LimitWhile none(getpid(), RLIMIT_MSGQUEUE, 0);
+    waited = std::async(std::launch::async, [&waiting] {
+      PatientContext context;
+      context.set_wait_for_ready(true);
+      EchoMessage reply;
+      return waiting.Echo(&context, EchoMessage(), &reply);
+    });
     const absl::Status status = Echo(NewStub(), 1);
     EXPECT_TRUE(HasCode(status, absl::StatusCode::kResourceExhausted));
     EXPECT_TRUE(Says(status, "ulimit -q"));
@@ -63,6 +72,8 @@ TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
     EXPECT_TRUE(Says(second.status(), "ulimit -q"));
   }
   EXPECT_TRUE(Echo(NewStub(), 2).ok());
+  const absl::Status there_are = waited.get();
+  EXPECT_TRUE(there_are.ok()) << "a call that waits does so for queues as well: " << there_are;
 }
 
 // With the kernel's default limit: the client that is one too many is told, and

@@ -7,6 +7,7 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -41,10 +42,13 @@ class ChildRecord {
     const std::lock_guard lock(mutex_);
     return end_;
   }
-  // The same; waits for so long.
-  std::optional<End> AwaitEnd(std::chrono::nanoseconds patience) const {
+  // The same of one that is ending, which is reaped a moment later: waits for that, until `deadline_nanos`
+  // (MonotonicNanos) at most, and no longer than a second: it may have closed its pipes and live on.
+  std::optional<End> AwaitEnd(int64_t deadline_nanos) const {
     std::unique_lock lock(mutex_);
-    ended_.wait_for(lock, patience, [this] { return end_.has_value(); });
+    const std::chrono::nanoseconds left(deadline_nanos - MonotonicNanos());
+    ended_.wait_for(lock, std::min<std::chrono::nanoseconds>(left, std::chrono::seconds(1)),
+                    [this] { return end_.has_value(); });
     return end_;
   }
 

@@ -1,6 +1,7 @@
 #include "transports/exec/child_keeper.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <system_error>
 #include <thread>
@@ -43,10 +45,23 @@ void SendSignal(const Child& child, int signal) {
   syscall(SYS_pidfd_send_signal, child.process().get(), signal, nullptr, 0);
 }
 
-void WriteLine(const Child& child, std::string_view line) {
-  const ChildRecord& record = *child.record();
-  const std::string text = absl::StrCat(record.program(), "[", record.pid(), "]: ", std::string(line), "\n");
-  (void)!write(STDERR_FILENO, text.data(), text.size());
+// Whether a write of PIPE_BUF bytes would not wait, whatever it is: others are to be started, and reaped,
+// while nobody reads it.
+bool StderrHasRoom() {
+  pollfd item{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  return poll(&item, 1, 0) == 1;
+}
+
+// As far as there is room. What can be written nowhere is dropped.
+void WriteErrors(std::string& text) {
+  size_t written = 0;
+  while (written < text.size() && StderrHasRoom()) {
+    const size_t piece = std::min<size_t>(text.size() - written, PIPE_BUF);
+    const ssize_t size = write(STDERR_FILENO, text.data() + written, piece);
+    if (size < 0 && errno == EINTR) continue;
+    written = size < 0 ? text.size() : written + static_cast<size_t>(size);
+  }
+  text.erase(0, written);
 }
 
 }  // namespace
@@ -98,6 +113,17 @@ void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grac
   }
 }
 
+void ChildKeeper::Keep(const std::shared_ptr<Child>& child) {
+  if (keepers_process.load(std::memory_order_acquire) != getpid()) return;
+  ChildKeeper& keeper = *the_keeper.load();
+  const std::lock_guard lock(keeper.mutex_);
+  for (const auto& kept : keeper.kept_) {
+    if (kept->child == child && kept->terminate_at_nanos != INT64_MAX) {
+      kept->terminate_at_nanos = kept->kill_at_nanos = 0;
+    }
+  }
+}
+
 void ChildKeeper::GiveUp(const std::shared_ptr<Child>& child) {
   child->record()->SetLetGo();
   LetGo(child, absl::ZeroDuration());
@@ -108,7 +134,10 @@ void ChildKeeper::Run() {
     std::vector<pollfd> items = {{.fd = bell_.get(), .events = POLLIN, .revents = 0}};
     for (const auto& kept : kept_) {
       items.push_back({.fd = kept->child->process().get(), .events = POLLIN, .revents = 0});
-      items.push_back({.fd = kept->errors.get(), .events = POLLIN, .revents = 0});
+      const bool waits = !kept->unwritten.empty();
+      items.push_back({.fd = waits ? STDERR_FILENO : kept->errors.get(),
+                       .events = static_cast<short>(waits ? POLLOUT : POLLIN),
+                       .revents = 0});
     }
     const int64_t left = std::max<int64_t>(NextDeadline() - MonotonicNanos(), 0);
     const int64_t milliseconds = std::min<int64_t>(left / 1'000'000 + (left > 0 ? 1 : 0), 1'000'000);
@@ -178,29 +207,36 @@ void ChildKeeper::EndLate() {
   }
 }
 
-void ChildKeeper::WriteAll(Kept& kept) {
-  WriteLine(*kept.child, kept.line);
-  kept.line.clear();
+// The first `size` bytes of what it has written.
+void ChildKeeper::WriteLine(Kept& kept, size_t size) {
+  const ChildRecord& record = *kept.child->record();
+  absl::StrAppend(&kept.unwritten, record.program(), "[", record.pid(), "]: ", kept.line.substr(0, size),
+                  "\n");
 }
 
 // Whole lines; the last time what is left of one, too. (Its descendants may have the pipe still, and write.)
 void ChildKeeper::ForwardErrors(Kept& kept, bool last) {
   std::array<char, 4096> bytes;
-  ssize_t size = 0;
-  for (int reads = 0; reads < kMostReads; reads++) {
-    size = read(kept.errors.get(), bytes.data(), bytes.size());
+  bool closed = false;
+  WriteErrors(kept.unwritten);
+  for (int reads = 0; reads < kMostReads && kept.unwritten.empty(); reads++) {
+    const ssize_t size = read(kept.errors.get(), bytes.data(), bytes.size());
+    closed = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
     if (size <= 0) break;
     kept.line.append(bytes.data(), static_cast<size_t>(size));
-    size_t begin = 0;
-    for (size_t end = 0; (end = kept.line.find('\n', begin)) != std::string::npos; begin = end + 1) {
-      WriteLine(*kept.child, std::string_view(kept.line).substr(begin, end - begin));
+    for (size_t end = 0; (end = kept.line.find('\n')) != std::string::npos; kept.line.erase(0, end + 1)) {
+      WriteLine(kept, end);
     }
-    kept.line.erase(0, begin);
-    if (kept.line.size() > kLongestLine) WriteAll(kept);
+    if (kept.line.size() > kLongestLine) {
+      WriteLine(kept, kept.line.size());
+      kept.line.clear();
+    }
+    WriteErrors(kept.unwritten);
   }
-  const bool closed = size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
   if (!last && !closed) return;
-  if (!kept.line.empty()) WriteAll(kept);
+  if (!kept.line.empty()) WriteLine(kept, kept.line.size());
+  kept.line.clear();
+  WriteErrors(kept.unwritten);
   kept.errors = UniqueFd();
 }
 

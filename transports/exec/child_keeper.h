@@ -33,7 +33,9 @@ class ChildKeeper {
   // Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
   // after that SIGKILL. No effect the second time, nor in a child of fork(): it is the parent's.
   static void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
-  // The same at once, of one that this side could not use: its end is no crash of its own.
+  // Takes that back, where it has had no signal yet: somebody needs it after all.
+  static void Keep(const std::shared_ptr<Child>& child);
+  // As LetGo at once, of one that this side could not use: its end is no crash of its own.
   static void GiveUp(const std::shared_ptr<Child>& child);
 
  private:
@@ -46,6 +48,7 @@ class ChildKeeper {
     std::shared_ptr<Child> child;
     UniqueFd errors;
     std::string line{};              // of its stderr, begun
+    std::string unwritten{};         // lines that this process's stderr has had no room for; no more are read
     int64_t terminate_at_nanos = 0;  // as MonotonicNanos; 0: nobody has let it go
     int64_t kill_at_nanos = 0;
   };
@@ -56,7 +59,7 @@ class ChildKeeper {
   int64_t NextDeadline();
   void Look(const std::vector<pollfd>& items);
   void EndLate();
-  static void WriteAll(Kept& kept);
+  static void WriteLine(Kept& kept, size_t size);
   static void ForwardErrors(Kept& kept, bool last);
   static bool Reap(Kept& kept);
 

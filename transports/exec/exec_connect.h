@@ -4,17 +4,36 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "transport/transport.h"
 #include "transports/exec/child_command.h"
+#include "transports/exec/greeting.h"
 #include "transports/exec/restarts.h"
+#include "transports/exec/start_child.h"
 
 namespace sidecall {
 
+// A child that has been started, and what it has said of its greeting.
+struct UngreetedChild {
+  StartedChild started;
+  Greeting greeting;
+};
+
+// Of one address, for all channels to it: a program that crashes does so for each.
+struct ChildrenOfAddress {
+  Restarts restarts;
+  std::mutex mutex;
+  // Who started them had no more time: the next attempts to connect wait on for these.
+  std::vector<UngreetedChild> ungreeted;
+};
+
 // Arguments and errors as Transport::Connect, and FAILED_PRECONDITION: what was started is no plug-in, or of
 // another version, or ends too often.
-absl::StatusOr<std::unique_ptr<Connection>> ConnectToChild(const ChildCommand& command, Restarts& restarts,
+absl::StatusOr<std::unique_ptr<Connection>> ConnectToChild(const ChildCommand& command,
+                                                           ChildrenOfAddress& children,
                                                            int64_t deadline_nanos, int cancel_descriptor);
 
 }  // namespace sidecall

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -20,8 +19,6 @@
 namespace sidecall {
 namespace {
 
-// How long a child may take to greet before somebody is told; it may be in a debugger's hands.
-constexpr int64_t kGreetingPatienceNanos = 10'000'000'000;
 // What could not be started now may be later.
 constexpr int64_t kStartAgainNanos = 1'000'000'000;
 
@@ -87,8 +84,9 @@ absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Greet() {
       if (!TimerHasRung()) return nullptr;
       return absl::FailedPreconditionError(absl::StrCat(record.ToString(), kDoesNotGreet));
     }
-    greeted = EndedBeforeGreeting(record);
+    greeted = absl::UnavailableError("");
   }
+  if (absl::IsUnavailable(greeted.status())) greeted = EndedBeforeGreeting(record, INT64_MAX);
   StartedChild started = *std::exchange(ungreeted_, std::nullopt);
   SetTimer(0);
   Unwatch(events_.get(), started.in.get());
@@ -113,7 +111,7 @@ bool ExecListener::TimerHasRung() {
 }
 
 absl::Status ExecListener::PlanRestart() {
-  const absl::StatusOr<int64_t> next = restarts_.Next(command_);
+  const absl::StatusOr<int64_t> next = restarts_.Next(command_, INT64_MAX);
   if (!next.ok()) return next.status();
   SetTimer(std::max<int64_t>(*next - MonotonicNanos(), 1));
   return absl::OkStatus();
@@ -124,7 +122,7 @@ absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Accept() {
   if (child_ != nullptr) {
     if (!HasEnded(*child_)) return nullptr;
     Unwatch(events_.get(), child_->process().get());
-    (void)child_->record()->AwaitEnd(std::chrono::seconds(1));
+    (void)child_->record()->AwaitEnd(INT64_MAX);
     child_ = nullptr;
     absl::Status planned = PlanRestart();
     if (!planned.ok()) return planned;

@@ -25,7 +25,7 @@ class ExecTransport final : public Transport {
                                                       int cancel_descriptor) const override {
     auto command = ChildCommand::Parse(address);
     if (!command.ok()) return command.status();
-    return ConnectToChild(*command, RestartsOf(address.text), deadline_nanos, cancel_descriptor);
+    return ConnectToChild(*command, ChildrenOf(address.text), deadline_nanos, cancel_descriptor);
   }
   absl::StatusOr<std::unique_ptr<Listener>> Listen(const Address& address) const override {
     auto command = ChildCommand::Parse(address);
@@ -34,14 +34,13 @@ class ExecTransport final : public Transport {
   }
 
  private:
-  // Of all channels to that address: a program that crashes does so for each.
-  Restarts& RestartsOf(const std::string& address) const {
+  ChildrenOfAddress& ChildrenOf(const std::string& address) const {
     const std::lock_guard lock(mutex_);
-    return restarts_[address];
+    return children_[address];
   }
 
   mutable std::mutex mutex_;
-  mutable std::map<std::string, Restarts> restarts_;
+  mutable std::map<std::string, ChildrenOfAddress> children_;
 };
 
 class FdTransport final : public Transport {
@@ -51,6 +50,7 @@ class FdTransport final : public Transport {
     return "";
   }
   bool by_default() const override { return false; }
+  bool connects_once() const override { return true; }
 
   absl::StatusOr<std::unique_ptr<Connection>> Connect(const Address& address, int64_t /*deadline_nanos*/,
                                                       int /*cancel_descriptor*/) const override {

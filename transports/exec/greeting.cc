@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
@@ -12,8 +11,8 @@
 
 namespace sidecall {
 
-absl::Status EndedBeforeGreeting(const ChildRecord& child) {
-  const auto end = child.AwaitEnd(std::chrono::seconds(1));
+absl::Status EndedBeforeGreeting(const ChildRecord& child, int64_t deadline_nanos) {
+  const auto end = child.AwaitEnd(deadline_nanos);
   return absl::UnavailableError(absl::StrCat(
       child.ToString(), " ", end.has_value() ? end->how : "closed its pipes",
       " before it greeted its parent. It must call sidecall::ParentAddress() and serve, or call, there"));
@@ -26,7 +25,7 @@ absl::StatusOr<bool> Greeting::ReadFrom(int in, const ChildRecord& child) {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return false;
     if (size < 0) return ErrnoStatus(errno, "read from " + child.ToString());
-    if (size == 0) return EndedBeforeGreeting(child);
+    if (size == 0) return absl::UnavailableError(child.ToString() + " closed its pipes");
     line_.push_back(byte);
     if (line_.size() > kLongestGreeting) break;
   }

@@ -6,10 +6,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -30,8 +32,12 @@ struct Parent {
   int in = -1;
   int out = -1;
   std::string cookie;
-  bool greeted = false;
-  int life = -1;  // a descriptor of `in` that stays open, by which the parent's end is seen
+  bool taken = false;  // `in` and `out` are a connection's, or were: the numbers may be another file's
+  // By which the parent's end is seen: another descriptor of `in`, and its pidfd, since what it has forked
+  // may keep the pipe.
+  UniqueFd life;
+  UniqueFd process;
+  pid_t pid = -1;
 };
 
 Parent& TheParent() {
@@ -69,8 +75,11 @@ absl::Status Take(std::string_view text, Parent& parent) {
   // Its own children are to have nothing of this.
   fcntl(in, F_SETFD, FD_CLOEXEC);
   fcntl(out, F_SETFD, FD_CLOEXEC);
-  parent.life = fcntl(in, F_DUPFD_CLOEXEC, 3);
-  if (parent.life < 0) return ErrnoStatus(errno, "fcntl");
+  parent.life = UniqueFd(fcntl(in, F_DUPFD_CLOEXEC, 3));
+  parent.pid = getppid();
+  parent.process = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, parent.pid, 0)));
+  if (!parent.life.valid() || !parent.process.valid())
+    return ErrnoStatus(errno, "a descriptor of the parent");
   parent.in = in;
   parent.out = out;
   parent.cookie = words[3];
@@ -95,14 +104,14 @@ absl::StatusOr<std::string> ParentAddress() {
 
 void WaitForParent() {
   Parent& parent = TheParent();
-  int life = -1;
+  std::array<pollfd, 2> items{};
   {
     const std::lock_guard lock(parent.mutex);
-    life = parent.life;
+    if (!parent.known) return;
+    items[0] = {.fd = parent.life.get(), .events = 0, .revents = 0};
+    items[1] = {.fd = parent.process.get(), .events = POLLIN, .revents = 0};
   }
-  if (life < 0) return;
-  pollfd item{.fd = life, .events = 0, .revents = 0};
-  while (poll(&item, 1, -1) < 0 && errno == EINTR) {
+  while (poll(items.data(), items.size(), -1) < 0 && errno == EINTR) {
   }
 }
 
@@ -110,21 +119,23 @@ absl::StatusOr<std::optional<ParentPeer>> GreetParentAt(int in, int out) {
   Parent& parent = TheParent();
   const std::lock_guard lock(parent.mutex);
   if (!parent.known || parent.in != in || parent.out != out) return std::nullopt;
+  if (std::exchange(parent.taken, true)) {
+    return absl::UnavailableError(
+        "the one connection to the parent has ended, or another has it: pipes connect once");
+  }
+  ParentPeer peer{.in = UniqueFd(in), .out = UniqueFd(out), .identity = {}, .process = {}};
   const absl::Status gone = absl::UnavailableError("the parent has gone. It starts this program anew");
-  if (parent.greeted) return gone;
-  parent.greeted = true;
-  const pid_t pid = getppid();
-  UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  peer.process = UniqueFd(fcntl(parent.process.get(), F_DUPFD_CLOEXEC, 3));
+  if (!peer.process.valid()) return ErrnoStatus(errno, "a descriptor of the parent");
   // Where it had died before, this process has another parent by now.
   struct stat pipe {};
-  if (!process.valid() || getppid() != pid || fstat(in, &pipe) != 0) return gone;
+  if (getppid() != parent.pid || fstat(in, &pipe) != 0) return gone;
   std::string greeting = GreetingOf(parent.cookie);
   const iovec piece{.iov_base = greeting.data(), .iov_len = greeting.size()};
   if (WriteWithoutSignal(out, &piece, 1) != static_cast<ssize_t>(greeting.size())) return gone;
-  ParentPeer peer{.identity = {}, .process = std::move(process)};
   peer.identity.uid = pipe.st_uid;
   peer.identity.gid = pipe.st_gid;
-  peer.identity.pid = pid;
+  peer.identity.pid = parent.pid;
   return peer;
 }
 

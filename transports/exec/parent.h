@@ -12,12 +12,14 @@ namespace sidecall {
 
 // Of the pipes that ParentAddress has named.
 struct ParentPeer {
+  UniqueFd in;
+  UniqueFd out;
   PeerIdentity identity;
   UniqueFd process;  // its pidfd
 };
 
-// Where the parent has `in` and `out`: writes the greeting to it, which is due once, and tells who it is.
-// None where these are no pipes of a parent. UNAVAILABLE: it has gone.
+// Where the parent has `in` and `out`: takes these, writes the greeting to it, which is due once, and tells
+// who it is. None where these are no pipes of a parent. UNAVAILABLE: they were taken before, or it has gone.
 absl::StatusOr<std::optional<ParentPeer>> GreetParentAt(int in, int out);
 
 }  // namespace sidecall

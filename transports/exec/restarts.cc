@@ -1,7 +1,6 @@
 #include "transports/exec/restarts.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,10 +20,9 @@ void Restarts::Add(std::shared_ptr<ChildRecord> child) {
   started_.push_back(std::move(child));
 }
 
-void Restarts::NoteEnds() {
-  std::erase_if(started_, [this](const std::shared_ptr<ChildRecord>& child) {
-    // One whose pipes are closed is known to have ended as soon as it is reaped.
-    const auto end = child->ending() ? child->AwaitEnd(std::chrono::seconds(1)) : child->end();
+void Restarts::NoteEnds(int64_t deadline_nanos) {
+  std::erase_if(started_, [this, deadline_nanos](const std::shared_ptr<ChildRecord>& child) {
+    const auto end = child->ending() ? child->AwaitEnd(deadline_nanos) : child->end();
     if (!end.has_value()) return false;
     if (child->let_go()) return true;
     const bool quick = end->at_nanos - child->started_nanos() < kQuickNanos;
@@ -35,9 +33,9 @@ void Restarts::NoteEnds() {
   });
 }
 
-absl::StatusOr<int64_t> Restarts::Next(const ChildCommand& command) {
+absl::StatusOr<int64_t> Restarts::Next(const ChildCommand& command, int64_t deadline_nanos) {
   const std::lock_guard lock(mutex_);
-  NoteEnds();
+  NoteEnds(deadline_nanos);
   if (quick_ends_ == 0) return MonotonicNanos();
   if (quick_ends_ > command.options.max_restarts) {
     return absl::FailedPreconditionError(

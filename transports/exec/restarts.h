@@ -22,13 +22,13 @@ class Restarts {
   void Add(std::shared_ptr<ChildRecord> child);
   // When the next may be started, as MonotonicNanos: now, where the last lived for 10 s or more; else 100 ms
   // after its end, twice as long after each further one, up to 6.4 s. FAILED_PRECONDITION where more than
-  // `max_restarts` in a row have ended sooner.
-  absl::StatusOr<int64_t> Next(const ChildCommand& command);
+  // `max_restarts` in a row have ended sooner. Of one that is ending it awaits the end (AwaitEnd).
+  absl::StatusOr<int64_t> Next(const ChildCommand& command, int64_t deadline_nanos);
   // "/usr/lib/plugin (pid 4242) exited with status 1", of the last that ended; or nothing.
   std::string LastEnd() const;
 
  private:
-  void NoteEnds();
+  void NoteEnds(int64_t deadline_nanos);
 
   mutable std::mutex mutex_;
   std::vector<std::shared_ptr<ChildRecord>> started_;
