@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <memory>
 #include <string>
 
 #include "exec_calls.h"
@@ -16,72 +17,66 @@ namespace {
 
 using sidecall::UniqueFd;
 
-std::string AddressOf(int in, int out) {
-  return "fd:" + std::to_string(in) + "," + std::to_string(out);
+// Their ends are those of whom the addresses are given to.
+struct TwoPipes {
+  TwoPipes() { EXPECT_TRUE(pipe2(there.data(), O_CLOEXEC) == 0 && pipe2(back.data(), O_CLOEXEC) == 0); }
+  std::string servers() const { return "fd:" + std::to_string(there[0]) + "," + std::to_string(back[1]); }
+  std::string clients() const { return "fd:" + std::to_string(back[0]) + "," + std::to_string(there[1]); }
+
+  std::array<int, 2> there{};
+  std::array<int, 2> back{};
+};
+
+absl::StatusOr<std::unique_ptr<sidecall::Server>> ServeAt(const std::string& address, PluginImpl& plugin) {
+  return sidecall::ServerBuilder().AddAddress(address).RegisterService(&plugin).BuildAndStart();
 }
 
 TEST(FdTest, PipesThatAreThere) {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
-  ASSERT_EQ(pipe2(there.data(), 0), 0);
-  ASSERT_EQ(pipe2(back.data(), 0), 0);
+  const TwoPipes pipes;
   PluginImpl plugin;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(AddressOf(there[0], back[1]))
-                    .RegisterService(&plugin)
-                    .BuildAndStart();
+  auto server = ServeAt(pipes.servers(), plugin);
   ASSERT_TRUE(server.ok()) << server.status();
-  const std::string clients = AddressOf(back[0], there[1]);
   {
-    const Plugin::Stub stub(sidecall::CreateChannel(clients));
+    const Plugin::Stub stub(sidecall::CreateChannel(pipes.clients()));
     EXPECT_TRUE(Echo(stub, 1).ok());
     EXPECT_TRUE(Echo(stub, 2, 1 << 20).ok());
     EXPECT_EQ(Tell(stub, "peer"), "unknown") << "of pipes nobody knows who has the other end";
   }
-  EXPECT_FALSE(Echo(Plugin::Stub(sidecall::CreateChannel(clients)), 3).ok()) << "pipes connect once";
+  EXPECT_FALSE(Echo(Plugin::Stub(sidecall::CreateChannel(pipes.clients())), 3).ok()) << "pipes connect once";
 }
 
 // The numbers of a connection that has ended may be those of anything.
 TEST(FdTest, ChannelThatHasEndedTouchesNoOtherPipes) {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
-  ASSERT_EQ(pipe2(there.data(), 0), 0);
-  ASSERT_EQ(pipe2(back.data(), 0), 0);
-  PluginImpl plugin;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(AddressOf(there[0], back[1]))
-                    .RegisterService(&plugin)
-                    .BuildAndStart();
-  ASSERT_TRUE(server.ok()) << server.status();
-  const Plugin::Stub stub(sidecall::CreateChannel(AddressOf(back[0], there[1])));
-  EXPECT_TRUE(Echo(stub, 1).ok());
-  server->reset();
-  EXPECT_TRUE(absl::IsUnavailable(Echo(stub, 2)));
-  // Now those numbers are free.
   std::array<int, 2> other{};
   ASSERT_EQ(pipe2(other.data(), O_CLOEXEC), 0);
   const UniqueFd out(other[0]);
   const UniqueFd in(other[1]);
-  ASSERT_EQ(dup2(out.get(), back[0]), back[0]);
-  ASSERT_EQ(dup2(in.get(), there[1]), there[1]);
+  const TwoPipes pipes;
+  PluginImpl plugin;
+  auto server = ServeAt(pipes.servers(), plugin);
+  ASSERT_TRUE(server.ok()) << server.status();
+  const Plugin::Stub stub(sidecall::CreateChannel(pipes.clients()));
+  EXPECT_TRUE(Echo(stub, 1).ok());
+  server->reset();
+  EXPECT_TRUE(absl::IsUnavailable(Echo(stub, 2)));
+  // Now those numbers are free.
+  ASSERT_EQ(dup2(out.get(), pipes.back[0]), pipes.back[0]);
+  ASSERT_EQ(dup2(in.get(), pipes.there[1]), pipes.there[1]);
   EXPECT_TRUE(absl::IsUnavailable(Echo(stub, 3)));
-  EXPECT_EQ(write(there[1], "x", 1), 1);
+  EXPECT_EQ(write(pipes.there[1], "x", 1), 1);
   char byte = 0;
-  EXPECT_EQ(read(back[0], &byte, 1), 1) << "neither closed, nor read, nor written to";
+  EXPECT_EQ(read(pipes.back[0], &byte, 1), 1) << "neither closed, nor read, nor written to";
   EXPECT_EQ(byte, 'x');
-  close(back[0]);
-  close(there[1]);
+  close(pipes.back[0]);
+  close(pipes.there[1]);
 }
 
 // A client that has nothing to say yet is not one that does not say hello.
 TEST(FdTest, AServerHasNoClientBeforeThatSaysSomething) {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
-  ASSERT_EQ(pipe2(there.data(), O_CLOEXEC), 0);
-  ASSERT_EQ(pipe2(back.data(), O_CLOEXEC), 0);
-  const UniqueFd client_in(back[0]);
-  UniqueFd client_out(there[1]);
-  const auto address = sidecall::Address::Parse(AddressOf(there[0], back[1]));
+  const TwoPipes pipes;
+  const UniqueFd client_in(pipes.back[0]);
+  UniqueFd client_out(pipes.there[1]);
+  const auto address = sidecall::Address::Parse(pipes.servers());
   ASSERT_TRUE(address.ok()) << address.status();
   const auto listener = sidecall::ListenAtPipes(*address);
   ASSERT_TRUE(listener.ok()) << listener.status();

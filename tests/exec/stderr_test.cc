@@ -4,11 +4,15 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "exec_calls.h"
+#include "sidecall/log.h"
 
 namespace exec_test {
 namespace {
@@ -16,49 +20,86 @@ namespace {
 using sidecall::ChildOptions;
 using sidecall::UniqueFd;
 
-TEST(ExecTest, ErrorsAreForwardedLineByLine) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-  const UniqueFd out(ends[0]);
-  UniqueFd in(ends[1]);
-  const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
+// In the place of stderr while this lives: a pipe.
+class StderrPipe {
+ public:
+  StderrPipe() : own_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+    out_ = UniqueFd(ends[0]);
+    in_ = UniqueFd(ends[1]);
+    size_ = fcntl(in_.get(), F_SETPIPE_SZ, 4096);
+    dup2(in_.get(), STDERR_FILENO);
+  }
+  ~StderrPipe() { dup2(own_.get(), STDERR_FILENO); }
+  StderrPipe(const StderrPipe&) = delete;
+  StderrPipe& operator=(const StderrPipe&) = delete;
+
+  // Leaves no room, and gives what it wrote for that.
+  std::string Fill() const {
+    std::string filling(static_cast<size_t>(std::max(size_, 0)), '-');
+    EXPECT_EQ(write(in_.get(), filling.data(), filling.size()), size_);
+    return filling;
+  }
+  // What was written, as soon as it is so many bytes.
+  std::string Read(size_t bytes) const {
+    std::string read_so_far;
+    std::array<char, 4096> buffer{};
+    pollfd item{.fd = out_.get(), .events = POLLIN, .revents = 0};
+    while (read_so_far.size() < bytes && poll(&item, 1, 40'000) == 1) {
+      const ssize_t size = read(out_.get(), buffer.data(), buffer.size());
+      if (size <= 0) break;
+      read_so_far.append(buffer.data(), static_cast<size_t>(size));
+    }
+    return read_so_far;
+  }
+
+ private:
+  const UniqueFd own_;
+  UniqueFd out_;
+  UniqueFd in_;
+  int size_ = 0;
+};
+
+void WriteErrors(const Plugin::Stub& stub, const std::string& text) {
+  sidecall::ClientContext context;
+  context.set_timeout(absl::FromChrono(kPatience));
+  Message request;
+  request.set_text(text);
+  Message reply;
+  EXPECT_TRUE(stub.WriteError(&context, request, &reply).ok());
+}
+
+ChildOptions Forwarded() {
   ChildOptions options;
   options.forward_stderr = true;
+  return options;
+}
+
+std::string PrefixOf(const Plugin::Stub& stub) {
+  return Program() + "[" + std::to_string(PidOf(stub)) + "]: ";
+}
+
+TEST(ExecTest, ErrorsAreForwardedLineByLine) {
+  auto channel = Spawn("serve", Forwarded());
   std::string prefix;
+  const StderrPipe errors;
   {
-    auto channel = Spawn("serve", options);
     const Plugin::Stub stub(channel);
-    const pid_t pid = PidOf(stub);
-    prefix = Program() + "[" + std::to_string(pid) + "]: ";
-    dup2(in.get(), STDERR_FILENO);
-    sidecall::ClientContext context;
-    Message request;
-    request.set_text("one\ntwo\nthree, without an end");
-    Message reply;
-    EXPECT_TRUE(stub.WriteError(&context, request, &reply).ok());
-    channel.reset();
+    prefix = PrefixOf(stub);
+    WriteErrors(stub, "one\ntwo\nthree, without an end");
   }
-  std::string forwarded;
-  std::array<char, 4096> bytes{};
+  channel.reset();
   const std::string expected = prefix + "one\n" + prefix + "two\n" + prefix + "three, without an end\n";
-  pollfd item{.fd = out.get(), .events = POLLIN, .revents = 0};
-  while (forwarded.size() < expected.size() && poll(&item, 1, 40'000) == 1) {
-    const ssize_t size = read(out.get(), bytes.data(), bytes.size());
-    if (size <= 0) break;
-    forwarded.append(bytes.data(), static_cast<size_t>(size));
-  }
-  dup2(own.get(), STDERR_FILENO);
-  EXPECT_EQ(forwarded, expected);
+  EXPECT_EQ(errors.Read(expected.size()), expected);
 }
 
 TEST(ExecTest, WhoFloodsStderrHoldsUpNoOther) {
   const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
   const UniqueFd nowhere(open("/dev/null", O_WRONLY | O_CLOEXEC));
   dup2(nowhere.get(), STDERR_FILENO);
-  ChildOptions options;
-  options.forward_stderr = true;
   {
-    const Plugin::Stub flooding(Spawn("flood", options));
+    const Plugin::Stub flooding(Spawn("flood", Forwarded()));
     const pid_t pid = PidOf(flooding);
     EXPECT_TRUE(Echo(Plugin::Stub(Spawn("serve")), 1).ok()) << "another is started";
     kill(pid, SIGKILL);
@@ -70,44 +111,22 @@ TEST(ExecTest, WhoFloodsStderrHoldsUpNoOther) {
 
 // Nobody reads this process's own stderr: children are started and reaped all the same, and no line is lost.
 TEST(ExecTest, StuckStderrHoldsUpNobody) {
-  std::array<int, 2> ends{};
-  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
-  const UniqueFd out(ends[0]);
-  const UniqueFd in(ends[1]);
-  const int size = fcntl(in.get(), F_SETPIPE_SZ, 4096);
-  ASSERT_GE(size, 4096);
-  const UniqueFd own(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3));
-  ChildOptions options;
-  options.forward_stderr = true;
-  const std::string filling(static_cast<size_t>(size), '-');
-  std::string forwarded;
+  sidecall::SetLogSink([](sidecall::LogLevel, std::string_view) {});  // Not to stderr.
   {
-    const Plugin::Stub writing(Spawn("serve", options));
-    const pid_t pid = PidOf(writing);
-    ASSERT_EQ(write(in.get(), filling.data(), filling.size()), size);
-    dup2(in.get(), STDERR_FILENO);
-    sidecall::ClientContext context;
-    Message request;
-    request.set_text("one\ntwo\n");
-    Message reply;
-    EXPECT_TRUE(writing.WriteError(&context, request, &reply).ok());
+    const Plugin::Stub writing(Spawn("serve", Forwarded()));
+    const std::string prefix = PrefixOf(writing);
+    const StderrPipe errors;
+    const std::string filling = errors.Fill();
+    WriteErrors(writing, "one\ntwo\n");
     const Plugin::Stub other(Spawn("serve"));
     const pid_t others = PidOf(other);
     EXPECT_GT(others, 0) << "another is started";
     EXPECT_FALSE(End(other, 0, 0).ok());
     EXPECT_TRUE(AwaitReaped(others)) << "and reaped";
-    const std::string prefix = Program() + "[" + std::to_string(pid) + "]: ";
     const std::string expected = filling + prefix + "one\n" + prefix + "two\n";
-    std::array<char, 4096> bytes{};
-    pollfd item{.fd = out.get(), .events = POLLIN, .revents = 0};
-    while (forwarded.size() < expected.size() && poll(&item, 1, 40'000) == 1) {
-      const ssize_t count = read(out.get(), bytes.data(), bytes.size());
-      if (count <= 0) break;
-      forwarded.append(bytes.data(), static_cast<size_t>(count));
-    }
-    dup2(own.get(), STDERR_FILENO);
-    EXPECT_EQ(forwarded, expected);
+    EXPECT_EQ(errors.Read(expected.size()), expected);
   }
+  sidecall::SetLogSink(nullptr);
 }
 
 }  // namespace

@@ -113,15 +113,16 @@ void ChildKeeper::LetGo(const std::shared_ptr<Child>& child, absl::Duration grac
   }
 }
 
-void ChildKeeper::Keep(const std::shared_ptr<Child>& child) {
-  if (keepers_process.load(std::memory_order_acquire) != getpid()) return;
+bool ChildKeeper::Keep(const std::shared_ptr<Child>& child) {
+  if (keepers_process.load(std::memory_order_acquire) != getpid()) return false;
   ChildKeeper& keeper = *the_keeper.load();
   const std::lock_guard lock(keeper.mutex_);
   for (const auto& kept : keeper.kept_) {
-    if (kept->child == child && kept->terminate_at_nanos != INT64_MAX) {
-      kept->terminate_at_nanos = kept->kill_at_nanos = 0;
-    }
+    if (kept->child != child || kept->terminate_at_nanos == INT64_MAX) continue;
+    kept->terminate_at_nanos = kept->kill_at_nanos = 0;
+    return true;
   }
+  return false;
 }
 
 void ChildKeeper::GiveUp(const std::shared_ptr<Child>& child) {

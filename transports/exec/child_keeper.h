@@ -33,8 +33,9 @@ class ChildKeeper {
   // Nobody needs it any more: where it has not ended by itself after `grace`, it gets SIGTERM, and as long
   // after that SIGKILL. No effect the second time, nor in a child of fork(): it is the parent's.
   static void LetGo(const std::shared_ptr<Child>& child, absl::Duration grace);
-  // Takes that back, where it has had no signal yet: somebody needs it after all.
-  static void Keep(const std::shared_ptr<Child>& child);
+  // Takes that back: somebody needs it after all. False where it has ended, has had its signal, or is the
+  // parent's.
+  static bool Keep(const std::shared_ptr<Child>& child);
   // As LetGo at once, of one that this side could not use: its end is no crash of its own.
   static void GiveUp(const std::shared_ptr<Child>& child);
 

@@ -51,11 +51,10 @@ absl::StatusOr<UngreetedChild> TakeOrStart(const ChildCommand& command, Children
                                            const AwaitServer& wait) {
   {
     const std::lock_guard lock(children.mutex);
-    if (!children.ungreeted.empty()) {
+    while (!children.ungreeted.empty()) {
       UngreetedChild child = std::move(children.ungreeted.back());
       children.ungreeted.pop_back();
-      ChildKeeper::Keep(child.started.child);
-      return child;
+      if (ChildKeeper::Keep(child.started.child)) return child;
     }
   }
   return Start(command, children.restarts, wait);
@@ -85,8 +84,7 @@ void LeaveUngreeted(UngreetedChild ungreeted, const absl::Status& why, ChildrenO
   if (absl::IsUnavailable(why)) {
     ChildKeeper::LetGo(child, absl::ZeroDuration());  // It has crashed, and that counts.
   } else if (by_caller && MonotonicNanos() - child->record()->started_nanos() < kGreetingPatienceNanos) {
-    // It is only slow: calls that do not wait as long are to find it some time, rather than start it for
-    // ever.
+    // It may be slow only: those who do not wait as long would start it for ever.
     const std::lock_guard lock(children.mutex);
     ChildKeeper::LetGo(child, absl::Nanoseconds(kGreetingPatienceNanos));
     children.ungreeted.push_back(std::move(ungreeted));
