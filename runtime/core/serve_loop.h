@@ -64,7 +64,11 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
     int64_t hello_deadline_nanos = 0;  // when a silent one is closed
   };
 
+  // Rounds that read frames and ran no handler between two looks at the event loop.
+  static constexpr uint32_t kIdleRounds = 256;
+
   Ended RunAsReader() override;
+  void RunAsStandIn() override;
   void Wake() override { events_->Wake(); }
   int event_descriptor() const override { return events_->descriptor(); }
   void EventsReady() override { look_at_events_.store(true, std::memory_order_release); }
@@ -76,15 +80,16 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   bool TakesCall() override;
   CancelNotifier& cancel_notifier() override { return cancel_notifier_; }
 
-  // What the role is held for: to run the calls that are read, or for a handler that waits in the midst of
-  // one.
-  enum class Purpose { kRunCalls, kReadOnly };
+  // What the role is held for: to run the calls that are read, for a handler that waits in the midst of one,
+  // or in the stead of threads that are all in handlers: then calls are kept until one is not.
+  enum class Purpose { kRunCalls, kReadOnly, kKeepCalls };
   enum class Progress { kNone, kSome, kRoleLost };
   Progress PollHot(Purpose purpose);
   void AfterPoll(Progress progress, bool& slept, int64_t deadline_nanos);
   bool HasRunnable() const { return next_runnable_ < runnable_.size(); }
   enum class Ran { kAll, kAllAndRead, kRoleLost };
   Ran RunCalls();
+  void KeepCalls();
   Ran RunOne(FrameServerCall& call);
   void RunElsewhere(FrameServerCall& call, RoleOffer& offer);
   void ReadFor(const FrameStream* reading_into, int64_t deadline_nanos, absl::FunctionRef<bool()> done);
@@ -119,6 +124,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   std::deque<uint64_t> silent_;             // not greeted yet, in order of their deadlines
   std::vector<FrameServerCall*> runnable_;  // those from next_runnable_ on have not run
   size_t next_runnable_ = 0;
+  size_t kept_runnable_ = 0;  // those before do not lie in a connection's memory
   std::vector<uint64_t> ready_;
   uint64_t last_session_id_ = 0;
   AdaptiveSpin spin_;

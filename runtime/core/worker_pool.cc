@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <exception>
+#include <system_error>
 #include <utility>
 
 namespace sidecall {
@@ -42,6 +43,7 @@ void WorkerPool::Stop() {
     stopping_.store(true, std::memory_order_release);
   }
   spare_.notify_all();
+  stand_in_wake_.notify_all();
   supervisor_wake_.notify_all();
   loop_.Wake();
   if (supervisor_.joinable()) supervisor_.join();
@@ -52,6 +54,7 @@ void WorkerPool::Stop() {
     workers.swap(workers_);
   }
   for (std::thread& worker : workers) worker.join();
+  if (stand_in_.joinable()) stand_in_.join();
 }
 
 void WorkerPool::SpawnLocked() {
@@ -78,8 +81,9 @@ bool WorkerPool::FillReader() {
     if (workers_.size() < max_threads_ && !stopping() && TrySpawnLocked()) return true;
     fill_wanted_ = true;
   }
-  // Else the next handler that ends takes the role.
-  loop_.WakeWaitingHandler();
+  // Else the next handler that ends takes the role; until then, where nobody else does, the supervisor finds
+  // it free.
+  if (!loop_.WakeWaitingHandler()) NoteHandler();
   return false;
 }
 
@@ -89,6 +93,7 @@ void WorkerPool::RunWorker() {
     {
       std::unique_lock lock(mutex_);
       spares_++;
+      if (stand_in_reads_) loop_.Wake();
       if (ended == Loop::Ended::kRoleGiven) {
         spare_.wait(lock, [this] { return stopping() || std::exchange(fill_wanted_, false); });
       }
@@ -97,6 +102,38 @@ void WorkerPool::RunWorker() {
       if (stopping()) return;
     }
     ended = loop_.RunAsReader();
+  }
+}
+
+bool WorkerPool::HasSpare() {
+  const std::lock_guard lock(mutex_);
+  return spares_ > 0;
+}
+
+void WorkerPool::WantStandIn() {
+  const std::lock_guard lock(mutex_);
+  if (spares_ > 0 || stopping()) return;
+  stand_in_wanted_ = true;
+  stand_in_wake_.notify_one();
+  if (stand_in_.joinable()) return;
+  try {
+    stand_in_ = std::thread([this] { RunStandIn(); });
+  } catch (const std::system_error&) {
+    // Then nobody reads before a handler ends.
+  }
+}
+
+void WorkerPool::RunStandIn() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      stand_in_reads_ = false;
+      stand_in_wake_.wait(lock, [this] { return stopping() || std::exchange(stand_in_wanted_, false); });
+      if (stopping()) return;
+      if (spares_ > 0 || !role_.TryTake()) continue;
+      stand_in_reads_ = true;
+    }
+    loop_.RunAsStandIn();
   }
 }
 
@@ -132,6 +169,8 @@ void WorkerPool::RunSupervisor() {
         continue;
       }
     }
+    // Nobody has taken it since the last look: all threads are in handlers.
+    if (same && role_.IsFree()) WantStandIn();
     const uint64_t sleeps_now = loop_.sleeps();
     const bool slept = sleeps_now != std::exchange(sleeps, sleeps_now);
     const bool polled = std::exchange(reader_polls, !same && !slept);

@@ -1,5 +1,6 @@
 // WorkerPool: the threads of a server. One has the reader role and runs the loop; others run handlers that
-// turned out to be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one.
+// turned out to be slow, or are spare. A supervisor gives the role of a slow handler's thread to a spare one;
+// where there is none, and there may be no more, to a stand-in, which reads and runs no handler.
 //
 // The supervisor looks every few milliseconds while handlers run, and sleeps without end when none do: the
 // role of a handler that blocks or computes is another's after 1 to 7 ms.
@@ -29,6 +30,9 @@ class WorkerPool {
     // once.
     enum class Ended { kRoleLost, kRoleGiven };
     virtual Ended RunAsReader() = 0;
+    // What the stand-in does with the role: reads until a thread is spare, or a handler waits that can read;
+    // then releases it.
+    virtual void RunAsStandIn() = 0;
     // Makes RunAsReader look at stopping(). Any thread.
     virtual void Wake() = 0;
     // Readable while the loop would find something to do, should it sleep. The supervisor sleeps on it in the
@@ -64,9 +68,12 @@ class WorkerPool {
   // The role was freed by somebody who does not want it: a spare thread takes it, or a new one. False where
   // there is none, and a handler that waits was woken instead, if any does.
   bool FillReader();
+  bool HasSpare();
 
  private:
   void RunWorker();
+  void RunStandIn();
+  void WantStandIn();
   void RunSupervisor();
   bool AwaitTick(std::chrono::milliseconds tick, bool reader_polls);
   void UnparkSupervisor();
@@ -84,6 +91,10 @@ class WorkerPool {
   size_t spares_ = 0;
   bool fill_wanted_ = false;  // also of a thread that is not spare yet
   std::vector<std::thread> workers_;
+  std::thread stand_in_;  // none before it is wanted
+  std::condition_variable stand_in_wake_;
+  bool stand_in_wanted_ = false;
+  bool stand_in_reads_ = false;
 
   alignas(64) std::atomic<bool> supervisor_parked_{false};
   std::mutex supervisor_mutex_;

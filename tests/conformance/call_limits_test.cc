@@ -140,6 +140,31 @@ TEST_P(CallLimitsTest, MoreSleepersThanHandlerThreads) {
   for (std::thread& caller : callers) caller.join();
 }
 
+// With every handler thread taken, and none that waits for a message, one thread more reads: a cancel is
+// heard, and the calls that were read meanwhile run when there is a thread.
+TEST_P(CallLimitsTest, CancelWithAllHandlerThreadsTaken) {
+  sidecall::ServerOptions one;
+  one.max_handler_threads = 1;
+  StartServer(one);
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  std::thread sleeper([&] {
+    SleepRequest request;
+    request.set_gate("one");
+    EchoMessage reply;
+    EXPECT_TRUE(HasCode(stub.Sleep(&context, request, &reply), absl::StatusCode::kCancelled));
+  });
+  EXPECT_TRUE(server().AwaitArrivals("one", 1));
+  std::vector<std::thread> callers;
+  for (int call = 0; call < 8; call++) {
+    callers.emplace_back([&, call] { EXPECT_TRUE(Echoes(stub, call)); });
+  }
+  context.TryCancel();
+  EXPECT_TRUE(server().AwaitCancels("one", 1));
+  sleeper.join();
+  for (std::thread& caller : callers) caller.join();
+}
+
 // Even with every handler thread taken, a forced shutdown reaches the handlers.
 TEST_P(CallLimitsTest, ShutdownWithAllHandlerThreadsTaken) {
   sidecall::ServerOptions two;

@@ -25,8 +25,8 @@ class BaseLine {
  public:
   // Of the process `pid`, and of the test's directory. `spare_threads`: how many more it may have afterwards.
   // A server keeps the threads that its handlers once needed at the same time, up to max_handler_threads, for
-  // the next time: those are no leak, and so a server's is max_handler_threads - 1 (it starts with one). A
-  // client's is 0.
+  // the next time, and one that reads while all are in handlers: those are no leak, and so a server's is
+  // max_handler_threads (it starts with one). A client's is 0.
   static BaseLine Take(pid_t pid, const std::string& directory, size_t spare_threads);
 
   // The same process lives, with the same descriptors, mappings and threads; /dev/shm, /dev/mqueue and the

@@ -59,7 +59,7 @@ void FaultTest::Start() {
   ASSERT_TRUE(conformance::Echoes(*good_, 1));
   entered_before_ = 0;
   entered_before_ = Handlers().entered();
-  base_line_ = BaseLine::Take(pid_, directory_.path(), kHandlerThreads - 1);
+  base_line_ = BaseLine::Take(pid_, directory_.path(), kHandlerThreads);
 }
 
 void FaultTest::BeginAnew() {

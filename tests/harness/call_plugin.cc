@@ -70,6 +70,12 @@ class Ends {
       changed_.notify_all();
     });
   }
+  // A process of that pid has just begun: what was said was said of another.
+  void Forget(pid_t pid) {
+    const std::string who = absl::StrCat(" (pid ", pid, ") ");
+    const std::lock_guard lock(mutex_);
+    std::erase_if(lines_, [&](const std::string& said) { return said.find(who) != std::string::npos; });
+  }
   // "exited with status 0"; "" after kPatience.
   std::string Await(pid_t pid) {
     const std::string who = absl::StrCat(" (pid ", pid, ") ");
@@ -195,6 +201,7 @@ void PluginServer::Admit() {
   if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return;
   auto plugin = std::make_unique<Plugin>();
   plugin->pid = peer.pid;
+  Ends::OfProcess().Forget(peer.pid);
   plugin->process = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
   plugin->lines = std::make_unique<LineSocket>(fd.Release());
   for (const std::string& gate : open_) plugin->lines->Send("open " + gate);

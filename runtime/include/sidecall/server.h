@@ -47,9 +47,8 @@ struct ServerOptions {
   // least one message's worth.
   size_t max_connection_bytes = 512u << 20;
   // Threads that may run handlers at once, of which a streaming handler holds one for as long as it runs.
-  // They are made as handlers turn out to block. Where all are in handlers, nobody reads until one ends, or
-  // waits for a message: further calls wait, cancels are not heard, and the pings of clients that have set
-  // keepalive are not answered.
+  // They are made as handlers turn out to block. Where all are in handlers, further calls wait for one to
+  // end; cancels are heard, and clients' pings answered, by one thread more.
   size_t max_handler_threads = 4096;
   // Where handlers run, in place of the server's own threads: is given one task for each call, on a thread
   // that reads for all, and has it run soon, once, on any thread. max_handler_threads then counts no
