@@ -96,15 +96,20 @@ bool ClientSession::Unused() const {
 }
 
 ClientCall* ClientSession::FreeCall() {
-  const uint32_t hint = free_hint_.load(std::memory_order_relaxed);
-  if (hint < owned_calls_.size() && owned_calls_[hint]->free()) return owned_calls_[hint].get();
-  for (const auto& call : owned_calls_) {
-    if (call->free()) return call.get();
+  const auto size = static_cast<uint32_t>(owned_calls_.size());
+  // From the last one that ended downwards: of many that were begun one after the other, those before it have
+  // ended, too.
+  uint32_t index = free_hint_.load(std::memory_order_relaxed);
+  for (uint32_t tried = 0; tried < size; tried++) {
+    ClientCall& call = *owned_calls_[index];
+    index = index == 0 ? size - 1 : index - 1;
+    if (!call.free()) continue;
+    free_hint_.store(index, std::memory_order_relaxed);
+    return &call;
   }
-  const auto index = static_cast<uint32_t>(owned_calls_.size());
-  if (index == calls_.size()) return nullptr;
-  owned_calls_.push_back(std::make_unique<ClientCall>(index));
-  calls_[index].store(owned_calls_.back().get(), std::memory_order_release);
+  if (size == calls_.size()) return nullptr;
+  owned_calls_.push_back(std::make_unique<ClientCall>(size));
+  calls_[size].store(owned_calls_.back().get(), std::memory_order_release);
   return owned_calls_.back().get();
 }
 
