@@ -4,27 +4,24 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "exec_calls.h"
 #include "plugin.h"
 #include "sidecall/child_address.h"
+#include "sidecall/log.h"
 #include "sidecall/sidecall.h"
 #include "sidecall/spawn_child.h"
 #include "transport/unique_fd.h"
@@ -214,6 +211,24 @@ TEST(ExecTest, WhoDoesNotWaitAsLongIsToldWhenItIsStartedAgain) {
   status = stub.Echo(&context, Message(), &reply);
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_THAT(status.message(), HasSubstr("is started again in"));
+}
+
+// It runs on the thread that would have to start the child.
+TEST(ExecTest, LogSinkThatStartsAChildIsRefused) {
+  std::promise<absl::Status> called;
+  std::atomic<bool> first{true};
+  sidecall::SetLogSink([&](sidecall::LogLevel, std::string_view message) {
+    if (message.find("exited with status 5") == std::string_view::npos || !first.exchange(false)) return;
+    const Plugin::Stub other(
+        sidecall::CreateChannel(ChildAddress(Program(), RoleArguments("serve", "sink"))));
+    called.set_value(Echo(other, 1));
+  });
+  const Plugin::Stub stub(Spawn("serve"));
+  EXPECT_FALSE(End(stub, 5, 0).ok());
+  auto status = called.get_future();
+  ASSERT_EQ(status.wait_for(kPatience), std::future_status::ready);
+  EXPECT_TRUE(absl::IsFailedPrecondition(status.get()));
+  sidecall::SetLogSink(nullptr);
 }
 
 TEST(ExecTest, TooManyCrashesAreTheLast) {

@@ -94,6 +94,12 @@ absl::StatusOr<ChildKeeper*> ChildKeeper::OfProcess() {
 absl::StatusOr<StartedChild> ChildKeeper::Start(const ChildCommand& command) {
   Request request{.command = command, .result = absl::UnknownError("not started yet")};
   std::unique_lock lock(mutex_);
+  if (thread_ == std::this_thread::get_id()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "start ", command.program,
+        ": a log sink that is told of a child's end cannot wait for another's start. Start it from "
+        "another thread"));
+  }
   requests_.push_back(&request);
   eventfd_write(bell_.get(), 1);
   started_.wait(lock, [&request] { return request.done; });
@@ -131,6 +137,10 @@ void ChildKeeper::GiveUp(const std::shared_ptr<Child>& child) {
 }
 
 void ChildKeeper::Run() {
+  {
+    const std::lock_guard lock(mutex_);
+    thread_ = std::this_thread::get_id();
+  }
   for (;;) {
     std::vector<pollfd> items = {{.fd = bell_.get(), .events = POLLIN, .revents = 0}};
     for (const auto& kept : kept_) {

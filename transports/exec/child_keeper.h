@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -66,6 +67,7 @@ class ChildKeeper {
 
   const UniqueFd bell_;  // an eventfd
   std::mutex mutex_;
+  std::thread::id thread_;
   std::condition_variable started_;
   std::deque<Request*> requests_;
   std::vector<std::unique_ptr<Kept>> kept_;  // changed by the thread alone, and by LetGo in part

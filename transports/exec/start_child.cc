@@ -53,11 +53,11 @@ constexpr int kOutOfTheWay = 16;
 // does beside, a sanitizer's in its place above all, may wait for a lock whose thread is not there.
 #define SIDECALL_ONLY_SYSTEM_CALLS __attribute__((no_sanitize("address", "thread", "undefined")))
 
-SIDECALL_ONLY_SYSTEM_CALLS [[noreturn]] void Exit() {
+[[noreturn]] SIDECALL_ONLY_SYSTEM_CALLS void Exit() {
   for (;;) syscall(SYS_exit_group, 127);
 }
 
-SIDECALL_ONLY_SYSTEM_CALLS [[noreturn]] void Fail(int failure) {
+[[noreturn]] SIDECALL_ONLY_SYSTEM_CALLS void Fail(int failure) {
   const int error = errno;
   syscall(SYS_write, failure, &error, sizeof error);
   Exit();
@@ -77,7 +77,7 @@ SIDECALL_ONLY_SYSTEM_CALLS void ResetSignals() {
   syscall(SYS_rt_sigprocmask, SIG_SETMASK, &none, nullptr, sizeof none);
 }
 
-SIDECALL_ONLY_SYSTEM_CALLS [[noreturn]] void RunProgram(const Plan& plan) {
+[[noreturn]] SIDECALL_ONLY_SYSTEM_CALLS void RunProgram(const Plan& plan) {
   ResetSignals();
   if (plan.dies_with_parent) {
     syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -143,9 +143,10 @@ std::vector<std::string> EnvironmentWith(const std::string& variable) {
 }
 
 // Forks with a pidfd: the pid alone could be reaped, and given to another, by whoever waits for any child.
+// Returns once the child runs its program, or has ended.
 pid_t ForkWithPidfd(int& pidfd) {
   clone_args arguments{};
-  arguments.flags = CLONE_PIDFD;
+  arguments.flags = CLONE_PIDFD | CLONE_VFORK;
   arguments.pidfd = reinterpret_cast<uintptr_t>(&pidfd);
   arguments.exit_signal = SIGCHLD;
   return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof arguments));
@@ -184,12 +185,14 @@ absl::StatusOr<StartedChild> StartChild(const ChildCommand& command) {
   if (pid < 0) return ErrnoStatus(errno, "start " + command.program);
   UniqueFd process(pidfd);
   failure->write = UniqueFd();
+  // What it had to say is there; the end may not be, where another thread has forked meanwhile.
+  fcntl(failure->read.get(), F_SETFL, O_NONBLOCK);
   int error = 0;
   ssize_t told = 0;
   do {
     told = read(failure->read.get(), &error, sizeof error);
   } while (told < 0 && errno == EINTR);
-  if (told != 0) {
+  if (told > 0) {
     siginfo_t ended{};
     waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(process.get()), &ended, WEXITED);
     return ExecError(command.program, told == sizeof error ? error : EIO);
