@@ -131,6 +131,17 @@ TEST(ExecTest, ServersClientThatDiesWithoutClosingItsPipesIsStartedAnew) {
   std::filesystem::remove(file);
 }
 
+TEST(ExecTest, ServersClientThatClosesItsPipesIsEnded) {
+  ParentService service;
+  Sayings sayings;
+  auto server = sidecall::ServerBuilder()
+                    .AddAddress(ChildAddress(Program(), RoleArguments("closed")))
+                    .RegisterService(&service)
+                    .BuildAndStart();
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_THAT(sayings.Await("before it greeted"), HasSubstr("was killed by signal"));
+}
+
 // The pipes connect once. What has their numbers later is not the connection's.
 TEST(ExecTest, ChildWhoseParentHasHungUpTouchesNothingElse) {
   ParentService service;

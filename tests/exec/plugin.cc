@@ -211,6 +211,10 @@ int RunRole(const std::string& role, const std::string& argument) {
   if (role == "call once more") return CallParentOnceMore(argument);
   if (role == "late") return ServeLate(argument);
   if (role == "exit") return 3;
+  if (role == "closed") {
+    close(3);
+    close(4);
+  }
   if (role == "babble") return WriteGreeting("hello, world\n");
   if (role == "other version") return WriteGreeting("sidecall-child 999 0123456789abcdef\n");
   if (role == "other cookie") return WriteGreeting("sidecall-child 1 0123456789abcdef\n");

@@ -24,13 +24,13 @@ std::string Program();
 std::vector<std::string> RoleArguments(const std::string& role, const std::string& argument = "");
 
 // Roles: "serve" (until the parent hangs up), "call" (calls its parent, until that ends), "exit" (at once,
-// with status 3), "silent" (never greets, until it is killed), "babble" (writes what is no greeting), "other
-// version", "other cookie", "stubborn" (serves, ignores SIGTERM and its parent's end), "by hand" (prints what
-// ParentAddress says), "flood" (serves, and writes to stderr without end), "orphan" (dies before it greets,
-// and a child of its own has its pipes; but calls its parent where the file `argument` is there), "host"
-// (starts "serve" as its child, says its pid, waits; `argument` says whether it dies with it), "call once
-// more" (after its parent has hung up, and tells the file `argument`), "late" (serves once the file
-// `argument` is there).
+// with status 3), "silent" (never greets, until it is killed), "closed" (the same, and closes its pipes),
+// "babble" (writes what is no greeting), "other version", "other cookie", "stubborn" (serves, ignores SIGTERM
+// and its parent's end), "by hand" (prints what ParentAddress says), "flood" (serves, and writes to stderr
+// without end), "orphan" (dies before it greets, and a child of its own has its pipes; but calls its parent
+// where the file `argument` is there), "host" (starts "serve" as its child, says its pid, waits; `argument`
+// says whether it dies with it), "call once more" (after its parent has hung up, and tells the file
+// `argument`), "late" (serves once the file `argument` is there).
 int RunRole(const std::string& role, const std::string& argument);
 
 }  // namespace exec_test

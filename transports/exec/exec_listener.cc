@@ -77,20 +77,28 @@ absl::Status ExecListener::Start() {
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Greet() {
-  const ChildRecord& record = *ungreeted_->child->record();
-  absl::StatusOr<bool> greeted = greeting_->ReadFrom(ungreeted_->in.get(), record);
-  if (greeted.ok() && !*greeted) {
-    if (!HasEnded(*ungreeted_->child)) {
-      if (!TimerHasRung()) return nullptr;
-      return absl::FailedPreconditionError(absl::StrCat(record.ToString(), kDoesNotGreet));
-    }
-    greeted = absl::UnavailableError("");
+  const std::shared_ptr<Child> child = ungreeted_->child;
+  const ChildRecord& record = *child->record();
+  absl::StatusOr<bool> greeted = false;
+  if (ungreeted_->in.valid()) greeted = greeting_->ReadFrom(ungreeted_->in.get(), record);
+  const bool has_closed = absl::IsUnavailable(greeted.status());
+  const bool is_awaited = greeted.ok() && !*greeted;
+  if ((has_closed || is_awaited) && HasEnded(*child)) {
+    greeted = EndedBeforeGreeting(record, INT64_MAX);
+  } else if (has_closed) {
+    // It has closed its pipes, and may live on: of no use any more. Told of when it has ended.
+    Unwatch(events_.get(), ungreeted_->in.get());
+    ungreeted_->in = UniqueFd();
+    ChildKeeper::LetGo(child, absl::ZeroDuration());
+    return nullptr;
+  } else if (is_awaited) {
+    if (!TimerHasRung()) return nullptr;
+    return absl::FailedPreconditionError(record.ToString() + kDoesNotGreet);
   }
-  if (absl::IsUnavailable(greeted.status())) greeted = EndedBeforeGreeting(record, INT64_MAX);
   StartedChild started = *std::exchange(ungreeted_, std::nullopt);
   SetTimer(0);
-  Unwatch(events_.get(), started.in.get());
-  child_ = started.child;
+  if (started.in.valid()) Unwatch(events_.get(), started.in.get());
+  child_ = child;
   if (!greeted.ok()) {
     ChildKeeper::LetGo(child_, absl::ZeroDuration());
     return absl::FailedPreconditionError(greeted.status().message());
