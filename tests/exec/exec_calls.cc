@@ -63,6 +63,11 @@ bool AwaitReaped(pid_t pid) {
   return true;
 }
 
+absl::StatusOr<std::unique_ptr<sidecall::Server>> ServeAt(const std::string& address,
+                                                          Plugin::Service& service) {
+  return sidecall::ServerBuilder().AddAddress(address).RegisterService(&service).BuildAndStart();
+}
+
 std::shared_ptr<sidecall::Channel> Spawn(const std::string& role, const sidecall::ChildOptions& options) {
   return sidecall::SpawnChild(Program(), RoleArguments(role), options);
 }

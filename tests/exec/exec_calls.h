@@ -38,6 +38,8 @@ class Process {
 // Nobody waits for it any more: it is no zombie.
 bool AwaitReaped(pid_t pid);
 
+absl::StatusOr<std::unique_ptr<sidecall::Server>> ServeAt(const std::string& address,
+                                                          Plugin::Service& service);
 std::shared_ptr<sidecall::Channel> Spawn(const std::string& role, const sidecall::ChildOptions& options = {});
 
 }  // namespace exec_test

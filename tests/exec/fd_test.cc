@@ -27,10 +27,6 @@ struct TwoPipes {
   std::array<int, 2> back{};
 };
 
-absl::StatusOr<std::unique_ptr<sidecall::Server>> ServeAt(const std::string& address, PluginImpl& plugin) {
-  return sidecall::ServerBuilder().AddAddress(address).RegisterService(&plugin).BuildAndStart();
-}
-
 TEST(FdTest, PipesThatAreThere) {
   const TwoPipes pipes;
   PluginImpl plugin;

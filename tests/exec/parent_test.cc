@@ -52,10 +52,7 @@ class ParentService final : public Plugin::Service {
 
 TEST(ExecTest, ParentServesAndStartsItsClientAnew) {
   ParentService service;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("call")))
-                    .RegisterService(&service)
-                    .BuildAndStart();
+  auto server = ServeAt(ChildAddress(Program(), RoleArguments("call")), service);
   ASSERT_TRUE(server.ok()) << server.status();
   const pid_t first = service.AwaitCaller(0);
   ASSERT_GT(first, 0);
@@ -70,10 +67,7 @@ TEST(ExecTest, ParentServesAndStartsItsClientAnew) {
 
 TEST(ExecTest, ServersClientThatCannotBeStarted) {
   ParentService service;
-  const auto server = sidecall::ServerBuilder()
-                          .AddAddress(ChildAddress("/nonexistent/plugin"))
-                          .RegisterService(&service)
-                          .BuildAndStart();
+  const auto server = ServeAt(ChildAddress("/nonexistent/plugin"), service);
   EXPECT_TRUE(absl::IsInvalidArgument(server.status())) << server.status();
 }
 
@@ -106,10 +100,7 @@ class Sayings {
 TEST(ExecTest, ServersClientThatDoesNotGreetIsToldOf) {
   ParentService service;
   Sayings sayings;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("silent")))
-                    .RegisterService(&service)
-                    .BuildAndStart();
+  auto server = ServeAt(ChildAddress(Program(), RoleArguments("silent")), service);
   ASSERT_TRUE(server.ok()) << server.status();
   const std::string said = sayings.Await("does not greet");
   EXPECT_THAT(said, HasSubstr("does not greet"));
@@ -122,10 +113,7 @@ TEST(ExecTest, ServersClientThatDoesNotGreetIsToldOf) {
 TEST(ExecTest, ServersClientThatDiesWithoutClosingItsPipesIsStartedAnew) {
   ParentService service;
   const std::string file = testing::TempDir() + "/orphan-" + std::to_string(getpid());
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("orphan", file)))
-                    .RegisterService(&service)
-                    .BuildAndStart();
+  auto server = ServeAt(ChildAddress(Program(), RoleArguments("orphan", file)), service);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_GT(service.AwaitCaller(0), 0);
   std::filesystem::remove(file);
@@ -134,10 +122,7 @@ TEST(ExecTest, ServersClientThatDiesWithoutClosingItsPipesIsStartedAnew) {
 TEST(ExecTest, ServersClientThatClosesItsPipesIsEnded) {
   ParentService service;
   Sayings sayings;
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("closed")))
-                    .RegisterService(&service)
-                    .BuildAndStart();
+  auto server = ServeAt(ChildAddress(Program(), RoleArguments("closed")), service);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_THAT(sayings.Await("before it greeted"), HasSubstr("was killed by signal"));
 }
@@ -146,10 +131,7 @@ TEST(ExecTest, ServersClientThatClosesItsPipesIsEnded) {
 TEST(ExecTest, ChildWhoseParentHasHungUpTouchesNothingElse) {
   ParentService service;
   const std::string file = testing::TempDir() + "/once-more-" + std::to_string(getpid());
-  auto server = sidecall::ServerBuilder()
-                    .AddAddress(ChildAddress(Program(), RoleArguments("call once more", file)))
-                    .RegisterService(&service)
-                    .BuildAndStart();
+  auto server = ServeAt(ChildAddress(Program(), RoleArguments("call once more", file)), service);
   ASSERT_TRUE(server.ok()) << server.status();
   const pid_t pid = service.AwaitCaller(0);
   ASSERT_GT(pid, 0);

@@ -1,6 +1,5 @@
 #include "transports/exec/exec_connect.h"
 
-#include <fcntl.h>
 #include <poll.h>
 
 #include <memory>
@@ -36,14 +35,7 @@ absl::StatusOr<UngreetedChild> Start(const ChildCommand& command, Restarts& rest
   if (!next.ok()) return next.status();
   const absl::Status paused = Pause(*next, wait, restarts);
   if (!paused.ok()) return paused;
-  auto keeper = ChildKeeper::OfProcess();
-  if (!keeper.ok()) return keeper.status();
-  auto started = (*keeper)->Start(command);
-  if (!started.ok()) return started.status();
-  restarts.Add(started->child->record());
-  fcntl(started->in.get(), F_SETFL, O_NONBLOCK);
-  Greeting greeting(started->cookie);
-  return UngreetedChild{.started = *std::move(started), .greeting = std::move(greeting)};
+  return StartUngreeted(command, restarts);
 }
 
 // One that was started before, or now.

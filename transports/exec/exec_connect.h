@@ -10,17 +10,10 @@
 #include "absl/status/statusor.h"
 #include "transport/transport.h"
 #include "transports/exec/child_command.h"
-#include "transports/exec/greeting.h"
 #include "transports/exec/restarts.h"
-#include "transports/exec/start_child.h"
+#include "transports/exec/ungreeted_child.h"
 
 namespace sidecall {
-
-// A child that has been started, and what it has said of its greeting.
-struct UngreetedChild {
-  StartedChild started;
-  Greeting greeting;
-};
 
 // Of one address, for all channels to it: a program that crashes does so for each.
 struct ChildrenOfAddress {

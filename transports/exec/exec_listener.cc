@@ -1,6 +1,5 @@
 #include "transports/exec/exec_listener.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
@@ -9,8 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "transport/clock.h"
 #include "transport/errno_status.h"
 #include "transports/exec/child_keeper.h"
@@ -53,49 +53,47 @@ absl::StatusOr<std::unique_ptr<Listener>> ExecListener::Listen(ChildCommand comm
 }
 
 ExecListener::~ExecListener() {
-  if (ungreeted_.has_value()) ChildKeeper::GiveUp(ungreeted_->child);
+  if (ungreeted_.has_value()) ChildKeeper::GiveUp(ungreeted_->started.child);
 }
 
 absl::Status ExecListener::Start() {
-  auto keeper = ChildKeeper::OfProcess();
-  if (!keeper.ok()) return keeper.status();
-  auto started = (*keeper)->Start(command_);
-  if (!started.ok()) return started.status();
-  restarts_.Add(started->child->record());
-  fcntl(started->in.get(), F_SETFL, O_NONBLOCK);
+  auto ungreeted = StartUngreeted(command_, restarts_);
+  if (!ungreeted.ok()) return ungreeted.status();
+  const StartedChild& started = ungreeted->started;
   // The end of one is not told by the pipe alone: a descendant of its may have that still.
-  if (!Watch(events_.get(), started->in.get()) || !Watch(events_.get(), started->child->process().get())) {
+  if (!Watch(events_.get(), started.in.get()) || !Watch(events_.get(), started.child->process().get())) {
     absl::Status why = ErrnoStatus(errno, "wait for the greeting of a child");
-    Unwatch(events_.get(), started->in.get());
-    ChildKeeper::GiveUp(started->child);
+    Unwatch(events_.get(), started.in.get());
+    ChildKeeper::GiveUp(started.child);
     return why;
   }
-  greeting_.emplace(started->cookie);
-  ungreeted_ = *std::move(started);
+  ungreeted_.emplace(*std::move(ungreeted));
   SetTimer(kGreetingPatienceNanos);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> ExecListener::Greet() {
-  const std::shared_ptr<Child> child = ungreeted_->child;
+  UniqueFd& in = ungreeted_->started.in;
+  const std::shared_ptr<Child> child = ungreeted_->started.child;
   const ChildRecord& record = *child->record();
   absl::StatusOr<bool> greeted = false;
-  if (ungreeted_->in.valid()) greeted = greeting_->ReadFrom(ungreeted_->in.get(), record);
+  if (in.valid()) greeted = ungreeted_->greeting.ReadFrom(in.get(), record);
   const bool has_closed = absl::IsUnavailable(greeted.status());
   const bool is_awaited = greeted.ok() && !*greeted;
   if ((has_closed || is_awaited) && HasEnded(*child)) {
     greeted = EndedBeforeGreeting(record, INT64_MAX);
   } else if (has_closed) {
     // It has closed its pipes, and may live on: of no use any more. Told of when it has ended.
-    Unwatch(events_.get(), ungreeted_->in.get());
-    ungreeted_->in = UniqueFd();
+    Unwatch(events_.get(), in.get());
+    in = UniqueFd();
     ChildKeeper::LetGo(child, absl::ZeroDuration());
     return nullptr;
   } else if (is_awaited) {
     if (!TimerHasRung()) return nullptr;
     return absl::FailedPreconditionError(record.ToString() + kDoesNotGreet);
   }
-  StartedChild started = *std::exchange(ungreeted_, std::nullopt);
+  StartedChild started = std::move(ungreeted_->started);
+  ungreeted_.reset();
   SetTimer(0);
   if (started.in.valid()) Unwatch(events_.get(), started.in.get());
   child_ = child;

@@ -9,9 +9,8 @@
 #include "transport/transport.h"
 #include "transport/unique_fd.h"
 #include "transports/exec/child_command.h"
-#include "transports/exec/greeting.h"
 #include "transports/exec/restarts.h"
-#include "transports/exec/start_child.h"
+#include "transports/exec/ungreeted_child.h"
 
 namespace sidecall {
 
@@ -39,9 +38,8 @@ class ExecListener final : public Listener {
   const UniqueFd events_;  // an epoll of what is waited for: the greeting, the child's end, the timer
   const UniqueFd timer_;   // for a child that does not greet, and for the pause before the next
   Restarts restarts_;
-  std::optional<StartedChild> ungreeted_;  // started, and has not greeted yet
-  std::optional<Greeting> greeting_;       // what it has said of that
-  std::shared_ptr<Child> child_;           // that has greeted, or has failed to
+  std::optional<UngreetedChild> ungreeted_;
+  std::shared_ptr<Child> child_;  // that has greeted, or has failed to
 };
 
 }  // namespace sidecall
