@@ -51,7 +51,8 @@ class LimitWhile {
 TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
   SIDECALL_FAULT_NEEDS_QUEUES();
   Begin();
-  const TestService::Stub waiting = NewStub();
+  const auto channel = sidecall::CreateChannel(address());
+  const TestService::Stub waiting(channel);
   std::future<absl::Status> waited;
   {
     const LimitWhile none(getpid(), RLIMIT_MSGQUEUE, 0);
@@ -61,6 +62,11 @@ TEST_P(FaultTest, Row33_NoQueueLeftToTheUser) {
       EchoMessage reply;
       return waiting.Echo(&context, EchoMessage(), &reply);
     });
+    sidecall::ChannelState state = channel->GetState(false);
+    while (state != sidecall::ChannelState::kTransientFailure) {
+      ASSERT_TRUE(channel->WaitForStateChange(state, absl::Now() + absl::FromChrono(conformance::kPatience)));
+      state = channel->GetState(false);
+    }
     const absl::Status status = Echo(NewStub(), 1);
     EXPECT_TRUE(HasCode(status, absl::StatusCode::kResourceExhausted));
     EXPECT_TRUE(Says(status, "ulimit -q"));
