@@ -125,20 +125,34 @@ inline void CountEnd(CallSide side, internal::CallMeasure& measure, absl::Status
   }
 }
 
-inline void CountMessageSent(CallSide side, const internal::CallMeasure& measure, size_t bytes) {
-  if (measure.method == nullptr) return;
-  MethodCounters* counters = call_counters::Find(side, *measure.method);
+// Messages of a stream, one way, that are yet to be counted: together, as a look-up for each would cost as
+// much as it does to take one.
+struct MessageTally {
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+
+  void Add(size_t message_bytes) {
+    messages++;
+    bytes += message_bytes;
+  }
+};
+
+inline void CountMessagesSent(CallSide side, const internal::Method& method, MessageTally& tally) {
+  const MessageTally sent = std::exchange(tally, {});
+  if (sent.messages == 0 || call_counters::off.load(std::memory_order_relaxed)) return;
+  MethodCounters* counters = call_counters::Find(side, method);
   if (counters == nullptr) return;
-  counters->messages_sent.Add(1);
-  counters->bytes_sent.Add(bytes);
+  counters->messages_sent.Add(sent.messages);
+  counters->bytes_sent.Add(sent.bytes);
 }
 
-inline void CountMessageReceived(CallSide side, const internal::CallMeasure& measure, size_t bytes) {
-  if (measure.method == nullptr) return;
-  MethodCounters* counters = call_counters::Find(side, *measure.method);
+inline void CountMessagesReceived(CallSide side, const internal::Method& method, MessageTally& tally) {
+  const MessageTally received = std::exchange(tally, {});
+  if (received.messages == 0 || call_counters::off.load(std::memory_order_relaxed)) return;
+  MethodCounters* counters = call_counters::Find(side, method);
   if (counters == nullptr) return;
-  counters->messages_received.Add(1);
-  counters->bytes_received.Add(bytes);
+  counters->messages_received.Add(received.messages);
+  counters->bytes_received.Add(received.bytes);
 }
 
 }  // namespace sidecall

@@ -12,6 +12,8 @@
 namespace sidecall {
 namespace {
 
+constexpr uint32_t kWritesPerClock = 16;
+
 // Where messages go that nobody reads.
 class Dropped final : public internal::MessageTarget {
  public:
@@ -53,28 +55,27 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   if (!stream_.has_window() && !AwaitWindow()) return false;
   stream_.Spend(size);
-  CountMessageSent(CallSide::kClient, context_.measure(), size);
   half_closed_ = options.is_last_message();
   const bool more = options.buffer_hint() && !half_closed_;
   if (!stream_.JoinsBurst(size, more)) {
     FlushBurst();
     return Send(&message, size, half_closed_);
   }
-  {
-    const std::lock_guard lock(stream_.burst_mutex());
-    stream_.burst().Add(message, size);
-    if (more && !stream_.burst().full()) return true;
-    if (!SendBurst(half_closed_)) return false;
-  }
-  return AwaitRoom();
+  stream_.burst().Add(message, size);
+  if (more && !stream_.burst().full()) return true;
+  return EndBurst(half_closed_) && AwaitRoom();
 }
 
 // Whether to look for what the server has sent: window, or that the call has ended. Where window runs low;
-// and at each tick of the coarse clock, so that a slow writer looks each time.
+// and at each tick of the coarse clock, so that a slow writer looks each time. In the midst of a burst the
+// clock is read for one message of several: it costs as much as a message does.
 bool FrameClientStream::TimeToLook() {
+  if (stream_.TimeToLookForWindow()) return true;
+  if (++writes_ % kWritesPerClock != 0 && !stream_.burst().empty()) [[likely]] {
+    return false;
+  }
   const int64_t now = CoarseMonotonicNanos();
-  const bool ticked = now != std::exchange(looked_at_nanos_, now);
-  return stream_.TimeToLookForWindow() || ticked;
+  return now != std::exchange(looked_at_nanos_, now);
 }
 
 void FrameClientStream::WakeForCancel() {
@@ -84,26 +85,45 @@ void FrameClientStream::WakeForCancel() {
 bool FrameClientStream::WritesDone() {
   if (finished_ || half_closed_ || stream_.over() || GaveUp()) return false;
   half_closed_ = true;
-  const std::lock_guard lock(stream_.burst_mutex());
-  return SendBurst(true);
+  return EndBurst(true);
 }
 
 bool FrameClientStream::Send(const internal::MessageSource* message, size_t size, bool half_close) {
+  CountSent();
   return session_.SendMessage(call_, {}, message, size, half_close) && AwaitRoom();
+}
+
+// The producer's: sends what is left of the burst, and begins another.
+bool FrameClientStream::EndBurst(bool half_close) {
+  CountSent();
+  const std::lock_guard lock(stream_.burst_mutex());
+  const bool sent = SendBurst(half_close);
+  stream_.burst().Clear();
+  return sent;
 }
 
 // REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages. Does not wait for
 // room, which is the producer's alone to do.
 bool FrameClientStream::SendBurst(bool half_close) {
-  const bool sent = session_.SendMessage(call_, stream_.burst().body(), nullptr, 0, half_close);
-  stream_.burst().Clear();
+  const std::string_view unsent = stream_.burst().unsent();
+  if (unsent.empty() && !half_close) return !stream_.over();
+  const bool sent = session_.SendMessage(call_, unsent, nullptr, 0, half_close);
+  stream_.burst().MarkSent(unsent.size());
   return sent;
 }
 
 void FrameClientStream::FlushBurst() {
   if (stream_.burst().empty()) return;
   const std::lock_guard lock(stream_.burst_mutex());
-  if (!stream_.burst().empty()) SendBurst(false);
+  SendBurst(false);
+}
+
+void FrameClientStream::CountSent() {
+  CountMessagesSent(CallSide::kClient, call_.method(), stream_.sent_tally());
+}
+
+void FrameClientStream::CountReceived() {
+  CountMessagesReceived(CallSide::kClient, call_.method(), stream_.received_tally());
 }
 
 // What found no room leaves only while somebody is in here.
@@ -152,7 +172,7 @@ bool FrameClientStream::Read(internal::MessageTarget& message) {
                      " cannot be parsed: is the server built from another .proto, or a string no UTF-8?")));
   }
   if (taken != FrameStream::Taken::kMessage || stream_.broken()) return false;
-  CountMessageReceived(CallSide::kClient, context_.measure(), stream_.last_message_bytes());
+  if (stream_.TimeToCount()) CountReceived();
   ReturnWindow();
   return true;
 }
@@ -178,6 +198,8 @@ absl::Status FrameClientStream::Finish() {
     }
   }
   finished_ = true;
+  CountSent();
+  CountReceived();
   context_.RemoveWaker(*this);
   absl::Status status = Leave();
   ObserveEnd(context_, status);

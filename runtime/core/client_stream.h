@@ -6,6 +6,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "core/client_session.h"
+#include "core/solo_mutex.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/call_engine.h"
 
@@ -33,8 +34,11 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   bool AwaitWindow();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   bool Send(const internal::MessageSource* message, size_t size, bool half_close);
+  bool EndBurst(bool half_close);
   bool SendBurst(bool half_close);
   void FlushBurst();
+  void CountSent();
+  void CountReceived();
   bool AwaitRoom();
   void ReturnWindow();
   bool GaveUp();
@@ -47,8 +51,9 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   ClientContext& context_;
   FrameStream& stream_;
   bool half_closed_;             // the producer's
-  int64_t looked_at_nanos_ = 0;  // coarse; the producer's
-  WriteMutex consumer_mutex_;    // one Read, or Finish, at a time
+  int64_t looked_at_nanos_ = 0;  // coarse; the producer's, as is the next
+  uint32_t writes_ = 0;
+  SoloMutex consumer_mutex_;  // one Read, or Finish, at a time
   std::atomic<bool> cancel_sent_{false};
   std::atomic<bool> finished_{false};  // then the call is another's, perhaps
 };

@@ -7,12 +7,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/frame_rules.h"
+#include "sidecall/internal/parse_message.h"
 #include "transport/shared_copy.h"
 
 namespace sidecall {
 namespace {
 
 constexpr size_t kPage = 4096;
+static_assert(kReadableBehind >= internal::kReadableBehindMessage && kReadableBehind <= kPage / 2);
 // Pieces of one frame that bring nothing: one may end it, more are a flood.
 constexpr uint32_t kMaxEmptyPieces = 1024;
 // One Poll copies out at most this much before what it passed on is dealt with.
@@ -100,7 +102,9 @@ absl::Status FrameReader::TakeFrame(const FrameHeader& header, const FrameBody& 
 }
 
 std::string_view FrameReader::CopyOut(const FrameBody& body) {
-  if (copies_ == nullptr) copies_ = std::make_unique_for_overwrite<char[]>(kCopiesBytes);
+  if (copies_ == nullptr) {
+    copies_ = std::make_unique_for_overwrite<char[]>(kCopiesBytes + kReadableBehind);
+  }
   if (body.size > kCopiesBytes - copies_used_) {
     // A transport with larger shared frames than ours of today.
     finished_.push_back(TakeBuffer());

@@ -20,7 +20,8 @@ namespace sidecall {
 // Whole frames. Calls never overlap.
 class WholeFrameSink {
  public:
-  // `body` is private memory, valid until the reader's next Poll. An error closes the connection.
+  // `body` is private memory, valid until the reader's next Poll, as are the kReadableBehind bytes behind it.
+  // An error closes the connection.
   virtual absl::Status OnWholeFrame(const FrameHeader& header, std::string_view body) = 0;
   // A split frame of `size` bytes begins, and no memory has been set aside for it. False: nobody wants it,
   // and it is skipped. An error closes the connection.

@@ -22,8 +22,8 @@ absl::Status TooLarge(uint64_t size) {
 }  // namespace
 
 char* FrameStream::Messages::Grow(size_t more) {
-  if (size + more > capacity) {
-    const size_t larger = std::max({size + more, 2 * capacity, size_t{4096}});
+  if (const size_t wanted = size + more + internal::kReadableBehindMessage; wanted > capacity) {
+    const size_t larger = std::max({wanted, 2 * capacity, size_t{4096}});
     auto grown = std::make_unique_for_overwrite<char[]>(larger);
     if (size > 0) std::memcpy(grown.get(), bytes.get(), size);
     bytes = std::move(grown);
@@ -58,6 +58,7 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   taken_bytes_.store(0, std::memory_order_relaxed);
   expected_ = nullptr;
   expected_taken_ = Taken::kNothing;
+  received_tally_ = {};
   unreturned_ = 0;
   return_at_ = receive_window / 2;
   granted_.store(receive_window, std::memory_order_relaxed);
@@ -65,7 +66,9 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   burst_.Clear();
   consumer_.Cancel();
   producer_.Cancel();
-  window_.store(send_window, std::memory_order_release);
+  spent_.store(0, std::memory_order_relaxed);
+  sent_tally_ = {};
+  given_.store(send_window, std::memory_order_release);
 }
 
 absl::Status FrameStream::CheckMessageBegins() const {
@@ -133,23 +136,35 @@ absl::Status FrameStream::ReceiveSeveral(std::string_view body, uint64_t max_mes
 }
 
 void FrameStream::Burst::Add(const internal::MessageSource& message, size_t size) {
+  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kCapacity);
+  const size_t added = added_.load(std::memory_order_relaxed);
   const auto length = static_cast<uint32_t>(size);
-  char* to = messages_.Grow(sizeof length + size);
+  char* to = bytes_.get() + added;
   std::memcpy(to, &length, sizeof length);
   message.SerializeTo(reinterpret_cast<uint8_t*>(to + sizeof length));
-  if (empty_.load(std::memory_order_relaxed)) empty_.store(false, std::memory_order_release);
+  added_.store(added + sizeof length + size, std::memory_order_release);
 }
 
 void FrameStream::Burst::Clear() {
-  messages_.Clear(kKeptInIndex);
-  empty_.store(true, std::memory_order_release);
+  sent_.store(0, std::memory_order_relaxed);
+  added_.store(0, std::memory_order_relaxed);
+}
+
+std::string_view FrameStream::Burst::unsent() const {
+  const size_t sent = sent_.load(std::memory_order_relaxed);
+  return {bytes_.get() + sent, added_.load(std::memory_order_acquire) - sent};
+}
+
+void FrameStream::Burst::MarkSent(size_t bytes) {
+  sent_.store(sent_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
 }
 
 absl::Status FrameStream::OnWindow(uint64_t bytes) {
-  if (bytes > static_cast<uint64_t>(kMaxWindow) ||
-      window_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst) +
-              static_cast<int64_t>(bytes) >
-          kMaxWindow) {
+  if (bytes <= static_cast<uint64_t>(kMaxWindow)) {
+    given_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst);
+  }
+  // What the peer gives back it has received: that it was spent is seen here by then.
+  if (bytes > static_cast<uint64_t>(kMaxWindow) || window(std::memory_order_relaxed) > kMaxWindow) {
     return absl::DataLossError(absl::StrCat("a window that grew beyond ", kMaxWindow, " bytes"));
   }
   producer_.Wake();
@@ -180,9 +195,10 @@ void FrameStream::WakeAll() {
 }
 
 FrameStream::Taken FrameStream::Parse(internal::MessageTarget& target, std::string_view message) {
-  last_message_bytes_ = message.size();
   unreturned_ += static_cast<int64_t>(message.size()) + kMessageCost;
-  return target.Parse(message.data(), message.size()) ? Taken::kMessage : Taken::kMalformed;
+  if (!target.Parse(message.data(), message.size())) return Taken::kMalformed;
+  received_tally_.Add(message.size());
+  return Taken::kMessage;
 }
 
 FrameStream::Taken FrameStream::Take(internal::MessageTarget& target) {

@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/call_counters.h"
 #include "core/sleeper.h"
 #include "core/write_mutex.h"
 #include "sidecall/internal/message.h"
@@ -24,7 +25,7 @@
 namespace sidecall {
 
 class FrameStream {
-  // Messages back to back: a u32 size, then so many bytes. A burst travels like this, too.
+  // Messages back to back: a u32 size, then so many bytes.
   struct Messages {
     std::unique_ptr<char[]> bytes;
     size_t capacity = 0;
@@ -95,15 +96,16 @@ class FrameStream {
   }
   // Bytes of window to give back to the peer now; 0 where it is too early.
   uint64_t WindowToReturn();
-  // Of the message that was taken last.
-  size_t last_message_bytes() const { return last_message_bytes_; }
+  // Messages that were taken; and whether now is the time to count them: the next may have to be waited for.
+  MessageTally& received_tally() { return received_tally_; }
+  bool TimeToCount() const { return taken_at_ == taken_.size; }
   Sleeper& consumer() { return consumer_; }
 
   // -- The producer's ---------------------------------------------------------------------------------------
-  bool has_window() const { return window_.load(std::memory_order_seq_cst) > 0; }
+  bool has_window() const { return window(std::memory_order_seq_cst) > 0; }
   // Less than half of what it began with is left: time to look for more, each time that an eighth is gone.
   bool TimeToLookForWindow() {
-    const int64_t window = window_.load(std::memory_order_relaxed);
+    const int64_t window = this->window(std::memory_order_relaxed);
     if (window >= low_window_) [[likely]] {
       look_at_ = low_window_;
       return false;
@@ -115,27 +117,40 @@ class FrameStream {
   // What is sent reaches nobody.
   bool over() const { return HasFlag(kOver); }
   void Spend(size_t message_bytes) {
-    window_.fetch_sub(static_cast<int64_t>(message_bytes) + kMessageCost, std::memory_order_relaxed);
+    const int64_t spent =
+        spent_.load(std::memory_order_relaxed) + static_cast<int64_t>(message_bytes) + kMessageCost;
+    spent_.store(spent, std::memory_order_relaxed);
+    sent_tally_.Add(message_bytes);
   }
-  // Small messages that are to leave together, as the body of one frame. Any thread that holds the mutex,
-  // which goes before the connection's write lock.
+  MessageTally& sent_tally() { return sent_tally_; }
+  // Small messages that are to leave together, as the body of one frame, back to back like those received.
+  // The producer puts them behind each other without a lock. What is there may be sent by any thread that
+  // holds the mutex, which goes before the connection's write lock.
   class Burst {
    public:
     // Messages up to this size may join one.
     static constexpr size_t kMaxMessage = 1024;
 
-    bool empty() const { return empty_.load(std::memory_order_acquire); }
+    bool empty() const {
+      return sent_.load(std::memory_order_acquire) == added_.load(std::memory_order_acquire);
+    }
+    // The producer's. REQUIRES: not full.
     void Add(const internal::MessageSource& message, size_t size);
-    // As large as is worth waiting for.
-    bool full() const { return messages_.size >= kFullBytes; }
-    std::string_view body() const { return {messages_.bytes.get(), messages_.size}; }
+    // As large as is worth waiting for: send it, and begin anew.
+    bool full() const { return added_.load(std::memory_order_relaxed) >= kFullBytes; }
     void Clear();
 
+    // With the mutex. What was added and not sent; and that so many bytes of it have been.
+    std::string_view unsent() const;
+    void MarkSent(size_t bytes);
+
    private:
-    friend class FrameStream;
     static constexpr size_t kFullBytes = 8u << 10;
-    Messages messages_;
-    std::atomic<bool> empty_{true};
+    static constexpr size_t kCapacity = kFullBytes + sizeof(uint32_t) + kMaxMessage;
+
+    std::unique_ptr<char[]> bytes_;
+    std::atomic<size_t> added_{0};
+    std::atomic<size_t> sent_{0};
   };
   // Whether a message goes with the burst: one of which more is to follow, or which ends one. Large ones
   // never do.
@@ -156,6 +171,9 @@ class FrameStream {
   absl::Status Receive(std::string_view message, bool own);
   absl::Status ReceiveSeveral(std::string_view body, uint64_t max_message);
   Taken Parse(internal::MessageTarget& target, std::string_view message);
+  int64_t window(std::memory_order order) const {
+    return given_.load(order) - spent_.load(std::memory_order_relaxed);
+  }
 
   std::atomic<uint32_t> flags_{0};
 
@@ -173,12 +191,16 @@ class FrameStream {
   std::atomic<size_t> taken_bytes_{0};
   internal::MessageTarget* expected_ = nullptr;
   Taken expected_taken_ = Taken::kNothing;
-  size_t last_message_bytes_ = 0;
+  MessageTally received_tally_;
   int64_t unreturned_ = 0;  // taken, and not yet given back
   int64_t return_at_ = 0;
   std::atomic<int64_t> granted_{0};  // ever
 
-  std::atomic<int64_t> window_{0};  // the producer's
+  // The producer's. Its window is the difference; each has one writer, so that neither takes a locked
+  // instruction.
+  std::atomic<int64_t> given_{0};  // by the peer, ever; written by the reader
+  std::atomic<int64_t> spent_{0};
+  MessageTally sent_tally_;
   WriteMutex burst_mutex_;
   Burst burst_;
   int64_t low_window_ = 0;

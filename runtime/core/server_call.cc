@@ -193,7 +193,7 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
     CutShort();  // The end may be a cancel's.
     return false;
   }
-  CountMessageReceived(CallSide::kServer, measure_, stream.last_message_bytes());
+  if (stream.TimeToCount()) CountReceived();
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;
 }
@@ -222,21 +222,26 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   if (PastDeadline()) stream.Break(LateHandler());
   if (CutShort()) return false;
   stream.Spend(size);
-  CountMessageSent(CallSide::kServer, measure_, size);
   // The last leaves with the status.
   const bool more = options.buffer_hint() || options.is_last_message();
   if (!stream.JoinsBurst(size, more)) {
     FlushBurst();
+    CountSent();
     session_.SendMessage(*this, {}, &message, size);
     return AwaitRoom();
   }
-  {
-    const std::lock_guard lock(stream.burst_mutex());
-    stream.burst().Add(message, size);
-    if (more && !stream.burst().full()) return true;
-  }
-  FlushBurst();
+  stream.burst().Add(message, size);
+  if (more && !stream.burst().full()) return true;
+  EndBurst();
   return AwaitRoom();
+}
+
+void FrameServerCall::CountSent() {
+  CountMessagesSent(CallSide::kServer, method(), frame_stream_->sent_tally());
+}
+
+void FrameServerCall::CountReceived() {
+  CountMessagesReceived(CallSide::kServer, method(), frame_stream_->received_tally());
 }
 
 // A client that gives window and does not read is waited for: what it does not take is not to pile up here.
@@ -248,14 +253,27 @@ bool FrameServerCall::AwaitRoom() {
   return !CutShort();
 }
 
-void FrameServerCall::FlushBurst() {
-  FrameStream::Burst& burst = frame_stream_->burst();
-  if (burst.empty()) return;
-  // Held while it is sent, so that bursts leave in the order of their messages.
+// The producer's: sends what is left of the burst, and begins another.
+void FrameServerCall::EndBurst() {
+  CountSent();
   const std::lock_guard lock(frame_stream_->burst_mutex());
-  if (burst.empty()) return;
-  session_.SendMessage(*this, burst.body(), nullptr, 0);
-  burst.Clear();
+  SendBurst();
+  frame_stream_->burst().Clear();
+}
+
+void FrameServerCall::FlushBurst() {
+  if (frame_stream_->burst().empty()) return;
+  const std::lock_guard lock(frame_stream_->burst_mutex());
+  SendBurst();
+}
+
+// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages.
+void FrameServerCall::SendBurst() {
+  FrameStream::Burst& burst = frame_stream_->burst();
+  const std::string_view unsent = burst.unsent();
+  if (unsent.empty()) return;
+  session_.SendMessage(*this, unsent, nullptr, 0);
+  burst.MarkSent(unsent.size());
 }
 
 void FrameServerCall::SendInitialMetadata() {
@@ -296,7 +314,11 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
   const bool cancelled = context_.cancelled();
   if (!status.ok() || streaming_ || cancelled) [[unlikely]] {
     status = StatusToSend(handlers_status);
-    if (streaming_) FlushBurst();
+    if (streaming_) {
+      FlushBurst();
+      CountSent();
+      CountReceived();
+    }
     if (!status.ok()) reply = nullptr;
   }
   NoteStatus(status);

@@ -47,8 +47,10 @@ class FrameServerCall final : public internal::ServerCall {
   }
   // Copies them, for a handler that runs beside that Poll.
   void KeepRequest() {
+    const size_t size = request_.size();
+    kept_request_.reserve(size + internal::kReadableBehindMessage);
     kept_request_.assign(request_);
-    kept_bytes_.store(kept_request_.size(), std::memory_order_relaxed);
+    kept_bytes_.store(size, std::memory_order_relaxed);
     request_ = kept_request_;
   }
   // It is a call of its method from now on, whoever ends it.
@@ -102,7 +104,11 @@ class FrameServerCall final : public internal::ServerCall {
   void ForgetRequest();
   bool CutShort();
   bool AwaitRoom();
+  void CountSent();
+  void CountReceived();
+  void EndBurst();
   void FlushBurst();
+  void SendBurst();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   absl::Status StatusToSend(const absl::Status& status) const;
 

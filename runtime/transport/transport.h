@@ -17,6 +17,7 @@
 //  9. peer() is the kernel's word. [PeerIsTheKernelsWord]
 // 10. A live listener is never displaced, a dead one's remains are taken over. [LiveAddressIsNotStolen]
 // 11. Connect waits for nothing once nobody waits for it. [ConnectEndsWhenNobodyWaits]
+// 12. Behind a private body lie kReadableBehind bytes more that may be read. [FrameOfAnySizeArrivesWhole]
 //
 // Threads: the sending calls (Reserve, Commit, Abandon, Flush) are made under the connection's write lock,
 // which the caller holds; the receiving ones (Poll, Arm, Disarm, wait_descriptors) by the one thread that has
@@ -47,6 +48,9 @@ struct Slot {
   size_t size = 0;        // bytes of body
   void* owner = nullptr;  // the transport's own note
 };
+
+// Whoever parses a body may look ahead so far, at whatever is there.
+inline constexpr size_t kReadableBehind = 16;
 
 // A received body. Shared bytes may change while they are read: copy them once, and look at the copy only.
 struct FrameBody {

@@ -81,6 +81,11 @@ bool End::AwaitClosed() {
 
 bool End::OnFrame(const FrameHeader& header, const FrameBody& body) {
   if (closed > 0) after_closed++;
+  if (!body.shared) {
+    // Rule 12, which the address sanitizer holds them to.
+    const std::string behind(body.bytes + body.size, kReadableBehind);
+    EXPECT_EQ(behind.size(), kReadableBehind);
+  }
   frames.push_back({header, std::string(body.bytes, body.size)});
   return frames.size() < stop_after;
 }

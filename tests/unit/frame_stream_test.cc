@@ -5,7 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
+#include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -38,7 +41,10 @@ class FrameStreamTest : public testing::Test {
   FrameStreamTest() { stream_.Begin(kWindow, kWindow); }
 
   absl::Status Receive(const std::string& text, bool own = false) {
-    return stream_.OnMessage(MessageHeader(), Message(text).SerializeAsString(), kMaxMessage, own);
+    std::string body = Message(text).SerializeAsString();
+    const size_t size = body.size();
+    body.append(internal::kReadableBehindMessage, '\xff');
+    return stream_.OnMessage(MessageHeader(), {body.data(), size}, kMaxMessage, own);
   }
   absl::Status ReceiveSeveral(const std::string& body, uint8_t more_flags = 0) {
     return stream_.OnMessage(MessageHeader(F::kMessage | F::kSeveral | more_flags), body, kMaxMessage, false);
@@ -225,21 +231,75 @@ TEST_F(FrameStreamTest, FirstReasonCounts) {
   EXPECT_FALSE(stream_.broken()) << "the next stream is another";
 }
 
+void AddTo(FrameStream::Burst& burst, const std::string& text) {
+  const BytesValue message = Message(text);
+  const internal::ProtobufSource source(message);
+  burst.Add(source, source.ByteSize());
+}
+
 TEST_F(FrameStreamTest, BurstIsWhatSeveralAre) {
-  EXPECT_TRUE(stream_.burst().empty());
-  for (const char* text : {"one", "", "three"}) {
-    const BytesValue message = Message(text);
+  FrameStream::Burst& burst = stream_.burst();
+  EXPECT_TRUE(burst.empty());
+  for (const char* text : {"one", "", "three"}) AddTo(burst, text);
+  EXPECT_FALSE(burst.empty());
+  EXPECT_FALSE(burst.full());
+  ASSERT_TRUE(ReceiveSeveral(std::string(burst.unsent())).ok());
+  burst.MarkSent(burst.unsent().size());
+  EXPECT_TRUE(burst.empty());
+  AddTo(burst, "four");
+  ASSERT_TRUE(ReceiveSeveral(std::string(burst.unsent())).ok()) << "only what was added since";
+  burst.Clear();
+  EXPECT_TRUE(burst.empty());
+  for (const char* text : {"one", "", "three", "four"}) ExpectNext(text);
+}
+
+TEST_F(FrameStreamTest, LargestMessageFitsBehindABurstThatIsNearlyFull) {
+  FrameStream::Burst& burst = stream_.burst();
+  size_t added = 0;
+  for (; !burst.full(); added++) AddTo(burst, std::string(FrameStream::Burst::kMaxMessage - 3, 'x'));
+  EXPECT_EQ(burst.unsent().size(), added * (sizeof(uint32_t) + FrameStream::Burst::kMaxMessage));
+}
+
+// One thread adds, another sends what is there: each message is sent once, in order.
+TEST_F(FrameStreamTest, BurstIsSentByWhoeverComes) {
+  constexpr uint32_t kMessages = 100'000;
+  FrameStream::Burst& burst = stream_.burst();
+  std::string sent;  // under the mutex
+  const auto send = [&] {
+    const std::string_view unsent = burst.unsent();
+    sent += unsent;
+    burst.MarkSent(unsent.size());
+  };
+  std::atomic<bool> over{false};
+  std::thread flusher([&] {
+    while (!over.load()) {
+      if (burst.empty()) continue;
+      const std::lock_guard lock(stream_.burst_mutex());
+      send();
+    }
+  });
+  google::protobuf::UInt32Value message;
+  for (uint32_t i = 0; i < kMessages; i++) {
+    message.set_value(i);
     const internal::ProtobufSource source(message);
-    stream_.burst().Add(source, source.ByteSize());
+    burst.Add(source, source.ByteSize());
+    if (!burst.full()) continue;
+    const std::lock_guard lock(stream_.burst_mutex());
+    send();
+    burst.Clear();
   }
-  EXPECT_FALSE(stream_.burst().empty());
-  EXPECT_FALSE(stream_.burst().full());
-  ASSERT_TRUE(ReceiveSeveral(std::string(stream_.burst().body())).ok());
-  stream_.burst().Clear();
-  EXPECT_TRUE(stream_.burst().empty());
-  ExpectNext("one");
-  ExpectNext("");
-  ExpectNext("three");
+  over = true;
+  flusher.join();
+  send();
+  uint32_t next = 0;
+  for (std::string_view left = sent; !left.empty(); next++) {
+    uint32_t size = 0;
+    std::memcpy(&size, left.data(), sizeof size);
+    ASSERT_TRUE(message.ParseFromString(std::string(left.substr(sizeof size, size))));
+    ASSERT_EQ(message.value(), next);
+    left.remove_prefix(sizeof size + size);
+  }
+  EXPECT_EQ(next, kMessages);
 }
 
 // Both sides of a stream by two threads: everything arrives, in order, and nobody sleeps for ever.

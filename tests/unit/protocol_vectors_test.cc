@@ -252,7 +252,7 @@ TEST(ProtocolVectors, SeveralMessages) {
   }
   const FrameHeader header =
       Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kSeveral, 0x40001);
-  ExpectVector("several", Written(header, stream.burst().body(), nullptr));
+  ExpectVector("several", Written(header, stream.burst().unsent(), nullptr));
   const Frame read = Read("several");
   ASSERT_TRUE(stream.OnMessage(read.header, read.body, 100, false).ok());
   for (const char* text : {"Ada", "Ev", ""}) {

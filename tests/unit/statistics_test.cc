@@ -85,8 +85,11 @@ TEST(StatisticsTest, BeginsOnOneThreadAndEndsOnAnother) {
   std::thread([&] { CountStart(CallSide::kServer, method, measure); }).join();
   EXPECT_EQ(Of(method, CallSide::kServer).in_flight, 1u);
   std::thread([&] {
-    CountMessageSent(CallSide::kServer, measure, 7);
-    CountMessageReceived(CallSide::kServer, measure, 9);
+    MessageTally sent{.messages = 1, .bytes = 7};
+    CountMessagesSent(CallSide::kServer, method, sent);
+    EXPECT_EQ(sent.messages, 0u) << "counted once";
+    MessageTally received{.messages = 1, .bytes = 9};
+    CountMessagesReceived(CallSide::kServer, method, received);
     CountEnd(CallSide::kServer, measure, absl::StatusCode::kAborted);
     CountEnd(CallSide::kServer, measure, absl::StatusCode::kOk);
   }).join();

@@ -58,7 +58,9 @@ InprocFrame InprocQueue::TakeMemory(size_t size) {
     }
   }
   const size_t capacity = std::max(size, kSmallestFrame);
-  return {.header = {}, .bytes = std::make_unique_for_overwrite<char[]>(capacity), .capacity = capacity};
+  return {.header = {},
+          .bytes = std::make_unique_for_overwrite<char[]>(capacity + kReadableBehind),
+          .capacity = capacity};
 }
 
 bool InprocQueue::HasRoom() {

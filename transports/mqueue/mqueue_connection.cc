@@ -154,7 +154,7 @@ bool MqueueConnection::Receive() {
   ssize_t size = 0;
   do {
     if (input_.size() == received_) {
-      input_.push_back({.bytes = std::make_unique_for_overwrite<char[]>(most), .used = 0});
+      input_.push_back({.bytes = std::make_unique_for_overwrite<char[]>(most + kReadableBehind), .used = 0});
     }
     size = ends_.in.Receive(input_[received_].bytes.get(), most);
     if (size >= 0) input_[received_++].used = static_cast<size_t>(size);

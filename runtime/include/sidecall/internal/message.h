@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sidecall/internal/parse_message.h"
+
 namespace sidecall::internal {
 
 // A message to be sent. Sized once, then serialized once, into one piece of memory or through a stream of
@@ -28,7 +30,7 @@ class MessageSource {
 // Where a received message goes.
 class MessageTarget {
  public:
-  // False where the bytes are no such message.
+  // False where the bytes are no such message. The kReadableBehindMessage bytes behind them may be read, too.
   virtual bool Parse(const char* bytes, size_t size) = 0;
 
  protected:
@@ -53,7 +55,7 @@ class ProtobufTarget final : public MessageTarget {
   explicit ProtobufTarget(google::protobuf::MessageLite& message) : message_(&message) {}
   bool Parse(const char* bytes, size_t size) override {
     size_ = size;
-    return size <= INT32_MAX && message_->ParseFromArray(bytes, static_cast<int>(size));
+    return ParseMessage(*message_, bytes, size);
   }
   // Bytes that were parsed.
   size_t size() const { return size_; }
