@@ -91,21 +91,36 @@ void ClientContext::SetTraceParent(std::string_view trace_parent) {
 }
 
 void ClientContext::TryCancel() {
-  cancelled_.store(true, std::memory_order_release);
+  // Before the look at the first waker; pairs with AddWaker.
+  cancelled_.store(true, std::memory_order_seq_cst);
   const std::lock_guard lock(wakers_mutex_);
-  for (Waker* waker = wakers_; waker != nullptr; waker = waker->next_) waker->WakeForCancel();
+  if (Waker* first = first_waker_.exchange(nullptr, std::memory_order_seq_cst); first != nullptr) {
+    first->WakeForCancel();
+  }
+  for (Waker* waker = more_wakers_; waker != nullptr; waker = waker->next_) waker->WakeForCancel();
 }
 
 bool ClientContext::AddWaker(Waker& waker) {
+  Waker* none = nullptr;
+  if (first_waker_.compare_exchange_strong(none, &waker, std::memory_order_seq_cst)) {
+    if (!cancelled_.load(std::memory_order_seq_cst)) [[likely]] {
+      return true;
+    }
+    RemoveWaker(waker);
+    return false;
+  }
   const std::lock_guard lock(wakers_mutex_);
   if (cancelled()) return false;
-  waker.next_ = std::exchange(wakers_, &waker);
+  waker.next_ = std::exchange(more_wakers_, &waker);
   return true;
 }
 
 void ClientContext::RemoveWaker(Waker& waker) {
+  Waker* expected = &waker;
+  if (first_waker_.compare_exchange_strong(expected, nullptr, std::memory_order_acq_rel)) return;
+  // One of the others; or the first, which is being woken, or was.
   const std::lock_guard lock(wakers_mutex_);
-  for (Waker** at = &wakers_; *at != nullptr; at = &(*at)->next_) {
+  for (Waker** at = &more_wakers_; *at != nullptr; at = &(*at)->next_) {
     if (*at != &waker) continue;
     *at = waker.next_;
     return;

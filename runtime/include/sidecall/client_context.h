@@ -126,8 +126,11 @@ class ClientContext {
   bool carries_trace_parent_ = false;  // in the metadata, not of the caller's own
   bool carries_trace_state_ = false;
   std::atomic<bool> cancelled_{false};
+  // Mostly a call has one waker at a time: its place is taken and given back without the mutex, which is for
+  // the others, and held while they are woken.
+  std::atomic<Waker*> first_waker_{nullptr};
   std::mutex wakers_mutex_;
-  Waker* wakers_ = nullptr;
+  Waker* more_wakers_ = nullptr;
   std::shared_ptr<internal::CancelGroup> group_;
   Metadata metadata_;
   Metadata server_initial_metadata_;
