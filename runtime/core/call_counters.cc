@@ -15,8 +15,8 @@
 namespace sidecall {
 namespace {
 
-// A call that took fewer ticks (some 10 us) is one of many, probably: the next few are not timed.
-constexpr uint64_t kFastTicks = 1u << 15;
+// Where a thread begins calls more often than every so many ticks (some 10 us), the next few are not timed.
+constexpr uint64_t kSeldomTicks = 1u << 15;
 // How many: at least so many, and up to 15 more, at random, lest calls that come in turns are always the
 // same one's.
 constexpr uint32_t kLeastUntimed = 8;
@@ -148,15 +148,22 @@ void VisitAll(absl::FunctionRef<void(const MethodCounters&)> visit) {
   }
 }
 
+void BeginTimed(MethodCounters& counters, internal::CallMeasure& measure) {
+  const uint64_t now = Ticks();
+  const uint64_t since = now - std::exchange(counters.timed_at, now);
+  measure.began = now;
+  measure.stands_for = 1 + counters.next_stands_for;
+  const bool often = since < measure.stands_for * kSeldomTicks;
+  counters.untimed_left = often ? kLeastUntimed + static_cast<uint32_t>(now >> 4 & 15) : 0;
+  counters.next_stands_for = counters.untimed_left;
+}
+
 void NoteLatency(MethodCounters& counters, const internal::CallMeasure& measure) {
   const uint64_t now = Ticks();
   const uint64_t took = now > measure.began ? now - measure.began : 0;
   counters.latency[latency_buckets::IndexOf(took)].Add(measure.stands_for);
   counters.latency_sum.Add(took * measure.stands_for);
   counters.latency_max.Raise(took);
-  counters.next_stands_for -= counters.untimed_left;
-  counters.untimed_left = took < kFastTicks ? kLeastUntimed + static_cast<uint32_t>(now >> 4 & 15) : 0;
-  counters.next_stands_for += counters.untimed_left;
 }
 
 }  // namespace call_counters

@@ -53,6 +53,7 @@ struct alignas(64) MethodCounters {
   Counter bytes_received;
   uint32_t untimed_left = 0;     // calls that are still to be counted without being timed
   uint32_t next_stands_for = 0;  // how many of these the next that is timed speaks for
+  uint64_t timed_at = 0;         // when the last that is timed began
   std::array<Counter, kStatusCodes> ended;
   Counter messages_sent;
   Counter messages_received;
@@ -89,6 +90,8 @@ inline MethodCounters* Find(CallSide side, const internal::Method& method) {
 // Calls `visit` with all threads' counters. They go on counting meanwhile.
 void VisitAll(absl::FunctionRef<void(const MethodCounters&)> visit);
 
+// The call is timed. Chooses how many after it are not.
+void BeginTimed(MethodCounters& counters, internal::CallMeasure& measure);
 void NoteLatency(MethodCounters& counters, const internal::CallMeasure& measure);
 
 }  // namespace call_counters
@@ -106,8 +109,7 @@ inline void CountStart(CallSide side, const internal::Method& method, internal::
     measure.began = 0;
     return;
   }
-  measure.stands_for = 1 + std::exchange(counters->next_stands_for, 0);
-  measure.began = Ticks();
+  call_counters::BeginTimed(*counters, measure);
 }
 
 // No effect on a call that is not counted, or has been counted as ended.

@@ -132,14 +132,21 @@ TEST(StatisticsTest, SwitchedOff) {
 // -- Which calls are timed
 // ---------------------------------------------------------------------------------------------------------
 
-TEST(StatisticsTest, SlowCallsAreAllTimed) {
-  static const Method method("unit.Statistics/Slow", MethodKind::kUnary);
+void SpinForTicks(uint64_t ticks) {
+  for (const uint64_t until = Ticks() + ticks; Ticks() < until;) {
+  }
+}
+
+TEST(StatisticsTest, SeldomCallsAreAllTimed) {
+  static const Method method("unit.Statistics/Seldom", MethodKind::kUnary);
   for (int i = 0; i < 20; i++) {
     CallMeasure measure;
     CountStart(CallSide::kClient, method, measure);
     ASSERT_NE(measure.began, 0u) << i;
+    ASSERT_EQ(measure.stands_for, 1u);
     measure.began -= 1u << 30;  // A while ago.
     CountEnd(CallSide::kClient, measure, absl::StatusCode::kOk);
+    SpinForTicks(1u << 16);
   }
   const MethodStatistics slow = Of(method);
   EXPECT_EQ(slow.latency.count, 20u);
@@ -147,7 +154,25 @@ TEST(StatisticsTest, SlowCallsAreAllTimed) {
   EXPECT_LT(slow.latency.max, absl::Minutes(5));
 }
 
-TEST(StatisticsTest, FastCallsAreSampledAndStandForOthers) {
+// Sixty-four in flight: each takes long, but a thread that begins so many has no time to time them all.
+TEST(StatisticsTest, ManyInFlightAreSampledThoughEachTakesLong) {
+  static const Method method("unit.Statistics/InFlight", MethodKind::kUnary);
+  constexpr int kCalls = 10'000;
+  std::vector<CallMeasure> window(64);
+  int timed = 0;
+  for (int i = 0; i < kCalls; i++) {
+    CallMeasure& measure = window[static_cast<size_t>(i) % window.size()];
+    if (measure.began != 0) measure.began -= 1u << 30;
+    CountEnd(CallSide::kClient, measure, absl::StatusCode::kOk);  // No effect on the first.
+    measure = {};
+    CountStart(CallSide::kClient, method, measure);
+    if (measure.began != 0) timed++;
+  }
+  EXPECT_LT(timed, kCalls / 4);
+  EXPECT_GT(timed, kCalls / 24 - 1);
+}
+
+TEST(StatisticsTest, FrequentCallsAreSampledAndStandForOthers) {
   static const Method method("unit.Statistics/Fast", MethodKind::kUnary);
   constexpr int kCalls = 10'000;
   int timed = 0;
@@ -161,7 +186,7 @@ TEST(StatisticsTest, FastCallsAreSampledAndStandForOthers) {
     }
     CountEnd(CallSide::kClient, measure, absl::StatusCode::kOk);
   }
-  EXPECT_LT(timed, kCalls / 4) << "some are slow, because this thread did not run meanwhile";
+  EXPECT_LT(timed, kCalls / 4) << "some are seldom, because this thread did not run meanwhile";
   EXPECT_EQ(Of(method).latency.count, stood_for);
   EXPECT_GT(stood_for, kCalls - 24u);
   EXPECT_LT(Of(method).latency.Quantile(0.5), absl::Microseconds(100));
