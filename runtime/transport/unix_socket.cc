@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -275,8 +276,9 @@ absl::StatusOr<PeerIdentity> UnixPeerIdentity(int socket) {
   if (credentials.uid != overflow_uid) {
     peer.uid = credentials.uid;
     if (credentials.gid != overflow_gid) peer.gid = credentials.gid;
-    peer.groups = PeerGroups(socket);
-    std::erase(peer.groups, overflow_gid);
+    std::vector<gid_t> groups = PeerGroups(socket);
+    std::erase(groups, overflow_gid);
+    peer.groups = GroupList(std::move(groups));
   }
   if (credentials.pid != 0) peer.pid = credentials.pid;
   return peer;

@@ -13,11 +13,10 @@ constexpr size_t kSmallestFrame = 256;
 constexpr size_t kSpareFrames = 64;
 
 PeerIdentity OwnIdentity() {
-  PeerIdentity own{.uid = geteuid(), .gid = getegid(), .pid = getpid()};
-  own.groups.resize(static_cast<size_t>(std::max(getgroups(0, nullptr), 0)));
-  const int count = getgroups(static_cast<int>(own.groups.size()), own.groups.data());
-  own.groups.resize(static_cast<size_t>(std::max(count, 0)));  // Another thread may have changed them.
-  return own;
+  std::vector<gid_t> groups(static_cast<size_t>(std::max(getgroups(0, nullptr), 0)));
+  const int count = getgroups(static_cast<int>(groups.size()), groups.data());
+  groups.resize(static_cast<size_t>(std::max(count, 0)));  // Another thread may have changed them.
+  return {.uid = geteuid(), .gid = getegid(), .groups = GroupList(std::move(groups)), .pid = getpid()};
 }
 
 }  // namespace
