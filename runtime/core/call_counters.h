@@ -139,22 +139,24 @@ struct MessageTally {
   }
 };
 
-inline void CountMessagesSent(CallSide side, const internal::Method& method, MessageTally& tally) {
-  const MessageTally sent = std::exchange(tally, {});
-  if (sent.messages == 0 || call_counters::off.load(std::memory_order_relaxed)) return;
-  MethodCounters* counters = call_counters::Find(side, method);
-  if (counters == nullptr) return;
-  counters->messages_sent.Add(sent.messages);
-  counters->bytes_sent.Add(sent.bytes);
+inline void CountMessages(CallSide side, const internal::CallMeasure& measure, MessageTally& tally,
+                          Counter MethodCounters::*messages, Counter MethodCounters::*bytes) {
+  const MessageTally counted = std::exchange(tally, {});
+  if (counted.messages == 0 || measure.method == nullptr) return;
+  MethodCounters* counters = call_counters::Find(side, *measure.method);
+  if (counters == nullptr) [[unlikely]] {
+    return;
+  }
+  (counters->*messages).Add(counted.messages);
+  (counters->*bytes).Add(counted.bytes);
 }
 
-inline void CountMessagesReceived(CallSide side, const internal::Method& method, MessageTally& tally) {
-  const MessageTally received = std::exchange(tally, {});
-  if (received.messages == 0 || call_counters::off.load(std::memory_order_relaxed)) return;
-  MethodCounters* counters = call_counters::Find(side, method);
-  if (counters == nullptr) return;
-  counters->messages_received.Add(received.messages);
-  counters->bytes_received.Add(received.bytes);
+// REQUIRES: the call's end has not been counted.
+inline void CountMessagesSent(CallSide side, const internal::CallMeasure& measure, MessageTally& tally) {
+  CountMessages(side, measure, tally, &MethodCounters::messages_sent, &MethodCounters::bytes_sent);
+}
+inline void CountMessagesReceived(CallSide side, const internal::CallMeasure& measure, MessageTally& tally) {
+  CountMessages(side, measure, tally, &MethodCounters::messages_received, &MethodCounters::bytes_received);
 }
 
 }  // namespace sidecall

@@ -2,12 +2,14 @@
 
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/call_counters.h"
 #include "core/client_observation.h"
 #include "sidecall/client_context.h"
+#include "transport/clock.h"
 
 namespace sidecall {
 namespace {
@@ -61,14 +63,17 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
     FlushBurst();
     return Send(&message, size, half_closed_);
   }
-  stream_.burst().Add(message, size);
-  if (more && !stream_.burst().full()) return true;
+  FrameStream::Burst& burst = stream_.burst();
+  if (burst.full() && !EndBurst(false)) return false;
+  if (burst.empty()) CountSent();
+  burst.Add(message, size);
+  if (more && !burst.full()) return true;
   return EndBurst(half_closed_) && AwaitRoom();
 }
 
 // Whether to look for what the server has sent: window, or that the call has ended. Where window runs low;
-// and at each tick of the coarse clock, so that a slow writer looks each time. In the midst of a burst the
-// clock is read for one message of several: it costs as much as a message does.
+// and at each tick of the coarse clock, so that a slow writer looks each time. In the midst of a burst, which
+// nobody waits for, one message of sixteen looks at the clock: that takes a tenth of what a message does.
 bool FrameClientStream::TimeToLook() {
   if (stream_.TimeToLookForWindow()) return true;
   if (++writes_ % kWritesPerClock != 0 && !stream_.burst().empty()) [[likely]] {
@@ -93,37 +98,29 @@ bool FrameClientStream::Send(const internal::MessageSource* message, size_t size
   return session_.SendMessage(call_, {}, message, size, half_close) && AwaitRoom();
 }
 
-// The producer's: sends what is left of the burst, and begins another.
+// The producer's. Does not wait for room. False where it reaches nobody.
 bool FrameClientStream::EndBurst(bool half_close) {
   CountSent();
-  const std::lock_guard lock(stream_.burst_mutex());
-  const bool sent = SendBurst(half_close);
-  stream_.burst().Clear();
-  return sent;
-}
-
-// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages. Does not wait for
-// room, which is the producer's alone to do.
-bool FrameClientStream::SendBurst(bool half_close) {
-  const std::string_view unsent = stream_.burst().unsent();
-  if (unsent.empty() && !half_close) return !stream_.over();
-  const bool sent = session_.SendMessage(call_, unsent, nullptr, 0, half_close);
-  stream_.burst().MarkSent(unsent.size());
+  bool sent = !stream_.over();
+  stream_.burst().End([&](std::string_view messages) {
+    if (!messages.empty() || half_close) {
+      sent = session_.SendMessage(call_, messages, nullptr, 0, half_close);
+    }
+  });
   return sent;
 }
 
 void FrameClientStream::FlushBurst() {
-  if (stream_.burst().empty()) return;
-  const std::lock_guard lock(stream_.burst_mutex());
-  SendBurst(false);
+  stream_.burst().Flush(
+      [&](std::string_view messages) { session_.SendMessage(call_, messages, nullptr, 0, false); });
 }
 
 void FrameClientStream::CountSent() {
-  CountMessagesSent(CallSide::kClient, call_.method(), stream_.sent_tally());
+  CountMessagesSent(CallSide::kClient, context_.measure(), stream_.sent_tally());
 }
 
 void FrameClientStream::CountReceived() {
-  CountMessagesReceived(CallSide::kClient, call_.method(), stream_.received_tally());
+  CountMessagesReceived(CallSide::kClient, context_.measure(), stream_.received_tally());
 }
 
 // What found no room leaves only while somebody is in here.
@@ -137,7 +134,7 @@ bool FrameClientStream::AwaitRoom() {
 }
 
 bool FrameClientStream::AwaitWindow() {
-  FlushBurst();
+  EndBurst(false);
   return Await(stream_.producer(), [this] { return stream_.has_window() || stream_.over(); }) &&
          !stream_.over();
 }
@@ -185,7 +182,7 @@ absl::Status FrameClientStream::Finish() {
   WritesDone();
   const std::lock_guard lock(consumer_mutex_);
   if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
-  FlushBurst();
+  CountReceived();  // Here: what is dropped below was not read.
   Dropped dropped;
   while (!call_.done() && !stream_.broken()) {
     const FrameStream::Taken taken = stream_.Take(dropped);
@@ -199,7 +196,6 @@ absl::Status FrameClientStream::Finish() {
   }
   finished_ = true;
   CountSent();
-  CountReceived();
   context_.RemoveWaker(*this);
   absl::Status status = Leave();
   ObserveEnd(context_, status);

@@ -3,9 +3,14 @@
 #define SIDECALL_CORE_CLIENT_STREAM_H_
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "core/client_session.h"
+#include "core/frame_stream.h"
+#include "core/sleeper.h"
 #include "core/solo_mutex.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/call_engine.h"
@@ -35,7 +40,6 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   bool Send(const internal::MessageSource* message, size_t size, bool half_close);
   bool EndBurst(bool half_close);
-  bool SendBurst(bool half_close);
   void FlushBurst();
   void CountSent();
   void CountReceived();

@@ -94,6 +94,7 @@ void ClientContext::TryCancel() {
   // Before the look at the first waker; pairs with AddWaker.
   cancelled_.store(true, std::memory_order_seq_cst);
   const std::lock_guard lock(wakers_mutex_);
+  // Taken out, so that its RemoveWaker comes to the mutex, and waits there until it has been woken.
   if (Waker* first = first_waker_.exchange(nullptr, std::memory_order_seq_cst); first != nullptr) {
     first->WakeForCancel();
   }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/status_payloads.h"
+#include "sidecall/internal/parse_message.h"
 
 namespace sidecall {
 namespace {
@@ -66,9 +67,11 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
   burst_.Clear();
   consumer_.Cancel();
   producer_.Cancel();
-  spent_.store(0, std::memory_order_relaxed);
   sent_tally_ = {};
-  given_.store(send_window, std::memory_order_release);
+  // In this order: to a WINDOW that comes late for the stream before, there is too little window, not too
+  // much.
+  given_.store(send_window, std::memory_order_relaxed);
+  spent_.store(0, std::memory_order_release);
 }
 
 absl::Status FrameStream::CheckMessageBegins() const {
@@ -145,28 +148,37 @@ void FrameStream::Burst::Add(const internal::MessageSource& message, size_t size
   added_.store(added + sizeof length + size, std::memory_order_release);
 }
 
+void FrameStream::Burst::Flush(Send send) {
+  if (empty()) return;
+  const std::lock_guard lock(mutex_);
+  if (!empty()) SendUnsent(send);
+}
+
+void FrameStream::Burst::End(Send send) {
+  const std::lock_guard lock(mutex_);
+  SendUnsent(send);
+  Clear();
+}
+
+void FrameStream::Burst::SendUnsent(Send send) {
+  const size_t sent = sent_.load(std::memory_order_relaxed);
+  const size_t added = added_.load(std::memory_order_acquire);
+  send({bytes_.get() + sent, added - sent});
+  // Not before: who finds the burst empty sends the next message past it.
+  sent_.store(added, std::memory_order_release);
+}
+
 void FrameStream::Burst::Clear() {
   sent_.store(0, std::memory_order_relaxed);
   added_.store(0, std::memory_order_relaxed);
 }
 
-std::string_view FrameStream::Burst::unsent() const {
-  const size_t sent = sent_.load(std::memory_order_relaxed);
-  return {bytes_.get() + sent, added_.load(std::memory_order_acquire) - sent};
-}
-
-void FrameStream::Burst::MarkSent(size_t bytes) {
-  sent_.store(sent_.load(std::memory_order_relaxed) + bytes, std::memory_order_release);
-}
-
 absl::Status FrameStream::OnWindow(uint64_t bytes) {
-  if (bytes <= static_cast<uint64_t>(kMaxWindow)) {
-    given_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst);
-  }
   // What the peer gives back it has received: that it was spent is seen here by then.
-  if (bytes > static_cast<uint64_t>(kMaxWindow) || window(std::memory_order_relaxed) > kMaxWindow) {
+  if (bytes > static_cast<uint64_t>(kMaxWindow - window(std::memory_order_relaxed))) {
     return absl::DataLossError(absl::StrCat("a window that grew beyond ", kMaxWindow, " bytes"));
   }
+  given_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst);
   producer_.Wake();
   return absl::OkStatus();
 }

@@ -15,6 +15,7 @@
 #include <memory>
 #include <string_view>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "core/call_counters.h"
 #include "core/sleeper.h"
@@ -31,7 +32,7 @@ class FrameStream {
     size_t capacity = 0;
     size_t size = 0;
 
-    // Room for so many bytes more, at the end.
+    // Room for so many bytes more, at the end, with what a parser may look at behind.
     char* Grow(size_t more);
     void Append(std::string_view message);
     // Keeps memory of up to `kept` bytes for what comes next.
@@ -50,9 +51,9 @@ class FrameStream {
   // -- The reader's -----------------------------------------------------------------------------------------
   // DATA_LOSS where the peer may not begin a message now: it has no window, or said that none follows.
   absl::Status CheckMessageBegins() const;
-  // A whole MESSAGE frame, whose body is `body`. `own`: the consumer is this thread, and waits for
-  // what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the stream's own failure, where a
-  // message has more than `max_message` bytes.
+  // A whole MESSAGE frame with its body, and kReadableBehindMessage bytes behind that. `own`: the consumer is
+  // this thread, and waits for what it told Expect. DATA_LOSS as above; RESOURCE_EXHAUSTED, which is the
+  // stream's own failure, where a message has more than `max_message` bytes.
   absl::Status OnMessage(const FrameHeader& header, std::string_view body, uint64_t max_message, bool own);
   // The message of so many bytes that was just received, the first of the stream, costs no window.
   void Uncharge(size_t message_bytes) {
@@ -98,7 +99,7 @@ class FrameStream {
   uint64_t WindowToReturn();
   // Messages that were taken; and whether now is the time to count them: the next may have to be waited for.
   MessageTally& received_tally() { return received_tally_; }
-  bool TimeToCount() const { return taken_at_ == taken_.size; }
+  bool TimeToCount() const { return taken_at_ == taken_.size || received_tally_.messages >= kMostUncounted; }
   Sleeper& consumer() { return consumer_; }
 
   // -- The producer's ---------------------------------------------------------------------------------------
@@ -124,32 +125,41 @@ class FrameStream {
   }
   MessageTally& sent_tally() { return sent_tally_; }
   // Small messages that are to leave together, as the body of one frame, back to back like those received.
-  // The producer puts them behind each other without a lock. What is there may be sent by any thread that
-  // holds the mutex, which goes before the connection's write lock.
+  // The producer puts them behind each other without a lock; producer or consumer sends them, in their order.
   class Burst {
    public:
     // Messages up to this size may join one.
     static constexpr size_t kMaxMessage = 1024;
+    // Sends what it is given. May take the connection's write lock, which goes behind the burst's.
+    using Send = absl::FunctionRef<void(std::string_view)>;
 
     bool empty() const {
       return sent_.load(std::memory_order_acquire) == added_.load(std::memory_order_acquire);
     }
-    // The producer's. REQUIRES: not full.
-    void Add(const internal::MessageSource& message, size_t size);
-    // As large as is worth waiting for: send it, and begin anew.
-    bool full() const { return added_.load(std::memory_order_relaxed) >= kFullBytes; }
-    void Clear();
+    // Calls `send` with what is there, if anything is.
+    void Flush(Send send);
 
-    // With the mutex. What was added and not sent; and that so many bytes of it have been.
-    std::string_view unsent() const;
-    void MarkSent(size_t bytes);
+    // -- The producer's -------------------------------------------------------------------------------------
+    // REQUIRES: not full.
+    void Add(const internal::MessageSource& message, size_t size);
+    // As large as is worth waiting for: End it. Still so where that threw, as there was no memory to send.
+    bool full() const { return added_.load(std::memory_order_relaxed) >= kFullBytes; }
+    // Calls `send` with what is left, which may be nothing, and begins another.
+    void End(Send send);
 
    private:
+    friend class FrameStream;
     static constexpr size_t kFullBytes = 8u << 10;
     static constexpr size_t kCapacity = kFullBytes + sizeof(uint32_t) + kMaxMessage;
 
+    // REQUIRES: the mutex.
+    void SendUnsent(Send send);
+    // REQUIRES: the mutex, or that nobody else is there.
+    void Clear();
+
+    WriteMutex mutex_;  // who sends has it
     std::unique_ptr<char[]> bytes_;
-    std::atomic<size_t> added_{0};
+    std::atomic<size_t> added_{0};  // written by the producer alone
     std::atomic<size_t> sent_{0};
   };
   // Whether a message goes with the burst: one of which more is to follow, or which ends one. Large ones
@@ -157,11 +167,11 @@ class FrameStream {
   bool JoinsBurst(size_t message_bytes, bool more) const {
     return message_bytes <= Burst::kMaxMessage && (more || !burst_.empty());
   }
-  WriteMutex& burst_mutex() { return burst_mutex_; }
   Burst& burst() { return burst_; }
   Sleeper& producer() { return producer_; }
 
  private:
+  static constexpr uint64_t kMostUncounted = 64;
   static constexpr uint32_t kReceivedAll = 1;
   static constexpr uint32_t kOver = 2;
   static constexpr uint32_t kBroken = 4;
@@ -172,7 +182,8 @@ class FrameStream {
   absl::Status ReceiveSeveral(std::string_view body, uint64_t max_message);
   Taken Parse(internal::MessageTarget& target, std::string_view message);
   int64_t window(std::memory_order order) const {
-    return given_.load(order) - spent_.load(std::memory_order_relaxed);
+    const int64_t spent = spent_.load(std::memory_order_acquire);
+    return given_.load(order) - spent;
   }
 
   std::atomic<uint32_t> flags_{0};
@@ -196,12 +207,11 @@ class FrameStream {
   int64_t return_at_ = 0;
   std::atomic<int64_t> granted_{0};  // ever
 
-  // The producer's. Its window is the difference; each has one writer, so that neither takes a locked
+  // The producer's. Its window is the difference; each has one writer, so that the producer takes no locked
   // instruction.
   std::atomic<int64_t> given_{0};  // by the peer, ever; written by the reader
   std::atomic<int64_t> spent_{0};
   MessageTally sent_tally_;
-  WriteMutex burst_mutex_;
   Burst burst_;
   int64_t low_window_ = 0;
   int64_t look_at_ = 0;

@@ -3,6 +3,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -216,7 +217,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
     }
   }
   if (!stream.has_window()) {
-    FlushBurst();
+    EndBurst();
     if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
   }
   if (PastDeadline()) stream.Break(LateHandler());
@@ -230,6 +231,8 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
     session_.SendMessage(*this, {}, &message, size);
     return AwaitRoom();
   }
+  if (stream.burst().full()) EndBurst();
+  if (stream.burst().empty()) CountSent();
   stream.burst().Add(message, size);
   if (more && !stream.burst().full()) return true;
   EndBurst();
@@ -237,11 +240,11 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
 }
 
 void FrameServerCall::CountSent() {
-  CountMessagesSent(CallSide::kServer, method(), frame_stream_->sent_tally());
+  CountMessagesSent(CallSide::kServer, measure_, frame_stream_->sent_tally());
 }
 
 void FrameServerCall::CountReceived() {
-  CountMessagesReceived(CallSide::kServer, method(), frame_stream_->received_tally());
+  CountMessagesReceived(CallSide::kServer, measure_, frame_stream_->received_tally());
 }
 
 // A client that gives window and does not read is waited for: what it does not take is not to pile up here.
@@ -253,27 +256,17 @@ bool FrameServerCall::AwaitRoom() {
   return !CutShort();
 }
 
-// The producer's: sends what is left of the burst, and begins another.
+// The producer's.
 void FrameServerCall::EndBurst() {
   CountSent();
-  const std::lock_guard lock(frame_stream_->burst_mutex());
-  SendBurst();
-  frame_stream_->burst().Clear();
+  frame_stream_->burst().End([&](std::string_view messages) {
+    if (!messages.empty()) session_.SendMessage(*this, messages, nullptr, 0);
+  });
 }
 
 void FrameServerCall::FlushBurst() {
-  if (frame_stream_->burst().empty()) return;
-  const std::lock_guard lock(frame_stream_->burst_mutex());
-  SendBurst();
-}
-
-// REQUIRES: the burst's mutex is held, so that bursts leave in the order of their messages.
-void FrameServerCall::SendBurst() {
-  FrameStream::Burst& burst = frame_stream_->burst();
-  const std::string_view unsent = burst.unsent();
-  if (unsent.empty()) return;
-  session_.SendMessage(*this, unsent, nullptr, 0);
-  burst.MarkSent(unsent.size());
+  frame_stream_->burst().Flush(
+      [&](std::string_view messages) { session_.SendMessage(*this, messages, nullptr, 0); });
 }
 
 void FrameServerCall::SendInitialMetadata() {
@@ -315,8 +308,7 @@ void FrameServerCall::Finish(const absl::Status& handlers_status, const internal
   if (!status.ok() || streaming_ || cancelled) [[unlikely]] {
     status = StatusToSend(handlers_status);
     if (streaming_) {
-      FlushBurst();
-      CountSent();
+      EndBurst();
       CountReceived();
     }
     if (!status.ok()) reply = nullptr;

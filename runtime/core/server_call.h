@@ -4,6 +4,7 @@
 #define SIDECALL_CORE_SERVER_CALL_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "core/reader_role.h"
 #include "sidecall/internal/call_engine.h"
 #include "sidecall/internal/call_measure.h"
+#include "sidecall/internal/parse_message.h"
 #include "sidecall/server_context.h"
 #include "sidecall/trace.h"
 
@@ -108,7 +110,6 @@ class FrameServerCall final : public internal::ServerCall {
   void CountReceived();
   void EndBurst();
   void FlushBurst();
-  void SendBurst();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
   absl::Status StatusToSend(const absl::Status& status) const;
 

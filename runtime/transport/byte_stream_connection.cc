@@ -20,6 +20,7 @@ constexpr size_t kChunkBytes = 64u << 10;
 // Output that waits for a slow peer, beyond which Reserve has no room.
 constexpr size_t kMaxQueued = 4u << 20;
 constexpr size_t kPage = 4096;
+static_assert(kReadableBehind <= kPage / 2);  // Rule 12: so much at least lies behind the input.
 
 }  // namespace
 

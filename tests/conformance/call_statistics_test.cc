@@ -177,6 +177,24 @@ TEST_P(StatisticsTest, ServerStreams) {
                               ", messages sent 60");
 }
 
+TEST_P(StatisticsTest, MessagesThatFinishDropsWereNotRead) {
+  size_t sent = 0;
+  EchoMessage message;
+  const Added added = AddedBy(kService + "ServerStream", [&] {
+    PatientContext context;
+    StreamRequest request;
+    request.set_count(3);
+    request.set_size(50);
+    request.set_hint(true);
+    sent = request.ByteSizeLong();
+    const auto reader = stub().ServerStream(&context, request);
+    EXPECT_TRUE(reader->Read(&message));
+    EXPECT_TRUE(reader->Finish().ok());
+  });
+  EXPECT_EQ(added.client, "started 1, OK 1, bytes sent " + std::to_string(sent) + ", bytes received " +
+                              std::to_string(message.ByteSizeLong()) + ", messages received 1");
+}
+
 TEST_P(StatisticsTest, BidirectionalStreams) {
   size_t bytes = 0;
   const Added added = AddedBy(kService + "BidirectionalStream", [&] {

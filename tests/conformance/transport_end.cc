@@ -83,8 +83,9 @@ bool End::OnFrame(const FrameHeader& header, const FrameBody& body) {
   if (closed > 0) after_closed++;
   if (!body.shared) {
     // Rule 12, which the address sanitizer holds them to.
-    const std::string behind(body.bytes + body.size, kReadableBehind);
-    EXPECT_EQ(behind.size(), kReadableBehind);
+    for (size_t i = 0; i < kReadableBehind; i++) {
+      (void)*static_cast<const volatile char*>(body.bytes + body.size + i);
+    }
   }
   frames.push_back({header, std::string(body.bytes, body.size)});
   return frames.size() < stop_after;

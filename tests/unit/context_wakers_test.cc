@@ -44,7 +44,8 @@ TEST(ContextWakersTest, WhoHasGoneIsNotWoken) {
   }
 }
 
-// Each is woken or told that it comes too late, and none is touched after RemoveWaker, whoever comes when.
+// Each is woken, or told that it comes too late, or both, and none is touched after RemoveWaker, whoever
+// comes when.
 TEST(ContextWakersTest, ACancelAtTheSameTime) {
   constexpr int kRounds = 5000;
   for (int round = 0; round < kRounds && !HasFailure(); round++) {

@@ -252,7 +252,8 @@ TEST(ProtocolVectors, SeveralMessages) {
   }
   const FrameHeader header =
       Header(FrameType::kMessage, FrameFlags::kMessage | FrameFlags::kSeveral, 0x40001);
-  ExpectVector("several", Written(header, stream.burst().unsent(), nullptr));
+  stream.burst().End(
+      [&](std::string_view messages) { ExpectVector("several", Written(header, messages, nullptr)); });
   const Frame read = Read("several");
   ASSERT_TRUE(stream.OnMessage(read.header, read.body, 100, false).ok());
   for (const char* text : {"Ada", "Ev", ""}) {

@@ -86,10 +86,10 @@ TEST(StatisticsTest, BeginsOnOneThreadAndEndsOnAnother) {
   EXPECT_EQ(Of(method, CallSide::kServer).in_flight, 1u);
   std::thread([&] {
     MessageTally sent{.messages = 1, .bytes = 7};
-    CountMessagesSent(CallSide::kServer, method, sent);
+    CountMessagesSent(CallSide::kServer, measure, sent);
     EXPECT_EQ(sent.messages, 0u) << "counted once";
     MessageTally received{.messages = 1, .bytes = 9};
-    CountMessagesReceived(CallSide::kServer, method, received);
+    CountMessagesReceived(CallSide::kServer, measure, received);
     CountEnd(CallSide::kServer, measure, absl::StatusCode::kAborted);
     CountEnd(CallSide::kServer, measure, absl::StatusCode::kOk);
   }).join();
@@ -120,13 +120,18 @@ TEST(StatisticsTest, SwitchedOff) {
   SetStatisticsEnabled(false);
   EXPECT_FALSE(StatisticsEnabled());
   Call(method);
+  MessageTally sent{.messages = 2, .bytes = 7};
+  CountMessagesSent(CallSide::kClient, measure, sent);
   CountEnd(CallSide::kClient, measure, absl::StatusCode::kOk);
   CallMeasure other;
   CountStart(CallSide::kClient, method, other);
   SetStatisticsEnabled(true);
+  sent = {.messages = 3, .bytes = 9};
+  CountMessagesSent(CallSide::kClient, other, sent);
   CountEnd(CallSide::kClient, other, absl::StatusCode::kOk);
   EXPECT_EQ(Of(method).started, 1u) << "that which began before";
   EXPECT_EQ(Of(method).ended_in_all(), 1u) << "the same";
+  EXPECT_EQ(Of(method).messages_sent, 2u) << "its own";
 }
 
 // -- Which calls are timed
@@ -148,10 +153,10 @@ TEST(StatisticsTest, SeldomCallsAreAllTimed) {
     CountEnd(CallSide::kClient, measure, absl::StatusCode::kOk);
     SpinForTicks(1u << 16);
   }
-  const MethodStatistics slow = Of(method);
-  EXPECT_EQ(slow.latency.count, 20u);
-  EXPECT_GT(slow.latency.Quantile(0), absl::Milliseconds(50));
-  EXPECT_LT(slow.latency.max, absl::Minutes(5));
+  const MethodStatistics seldom = Of(method);
+  EXPECT_EQ(seldom.latency.count, 20u);
+  EXPECT_GT(seldom.latency.Quantile(0), absl::Milliseconds(50));
+  EXPECT_LT(seldom.latency.max, absl::Minutes(5));
 }
 
 // Sixty-four in flight: each takes long, but a thread that begins so many has no time to time them all.
@@ -173,7 +178,7 @@ TEST(StatisticsTest, ManyInFlightAreSampledThoughEachTakesLong) {
 }
 
 TEST(StatisticsTest, FrequentCallsAreSampledAndStandForOthers) {
-  static const Method method("unit.Statistics/Fast", MethodKind::kUnary);
+  static const Method method("unit.Statistics/Frequent", MethodKind::kUnary);
   constexpr int kCalls = 10'000;
   int timed = 0;
   uint64_t stood_for = 0;

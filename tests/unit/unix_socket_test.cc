@@ -101,6 +101,15 @@ TEST(UnixSocketListener, ConnectsAndTellsWhoThePeerIs) {
   }
 }
 
+TEST(PeerIdentity, CopiesShareTheirGroups) {
+  const PeerIdentity peer{.uid = 1, .gid = 2, .groups = GroupList({10, 20}), .pid = 3};
+  const PeerIdentity copy = peer;
+  EXPECT_EQ(std::vector<gid_t>(copy.groups.begin(), copy.groups.end()), (std::vector<gid_t>{10, 20}));
+  EXPECT_EQ(copy.groups.begin(), peer.groups.begin()) << "each call's context has a copy, and no allocation";
+  EXPECT_TRUE(GroupList(std::vector<gid_t>()).empty());
+  EXPECT_EQ(GroupList().begin(), GroupList().end());
+}
+
 TEST(UnixSocketListener, OnlyTheSocketStaysWhileItListens) {
   TempDir dir;
   auto listener = ListenAt(dir / "s");

@@ -99,7 +99,7 @@ class ClientContext {
     friend class ClientContext;
     Waker* next_ = nullptr;
   };
-  // False where the call is cancelled already. Remove it before it goes.
+  // False where the call is cancelled already; it may have been woken all the same. Remove it before it goes.
   bool AddWaker(Waker& waker);
   void RemoveWaker(Waker& waker);
   const Metadata& metadata() const { return metadata_; }

@@ -29,8 +29,9 @@ using CountsByStatus = std::array<uint64_t, kStatusCodes>;
 
 enum class CallSide : uint8_t { kClient, kServer };
 
-// How long calls took. Of fast calls (up to some 10 us) about one in sixteen is timed, and stands for the
-// others; slow ones are all timed, but those that come as a surprise among fast ones.
+// How long calls took. Where a thread begins calls of a method more often than every 10 us or so, about one
+// in sixteen is timed, and stands for the others; seldom ones are all timed, but for the first few behind
+// many.
 struct LatencyHistogram {
   struct Bucket {
     absl::Duration lower_bound;
@@ -54,7 +55,7 @@ struct MethodStatistics {
   CountsByStatus ended{};
   uint64_t in_flight = 0;
   // Of messages as they are serialized, without headers and metadata: of a unary call when it ends, of a
-  // stream as they go and come.
+  // stream as they go and come, at most a burst or 64 of them later.
   uint64_t bytes_sent = 0;
   uint64_t bytes_received = 0;
   // That streams wrote and read; a call's only request or reply is not counted.

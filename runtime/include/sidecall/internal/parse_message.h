@@ -10,6 +10,7 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/message_lite.h>
 #include <google/protobuf/parse_context.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,12 +23,12 @@ inline constexpr size_t kReadableBehindMessage = 16;
 // False where the bytes are no such message, which is empty then.
 inline bool ParseMessage(google::protobuf::MessageLite& message, const char* bytes, size_t size) {
   if (size > INT32_MAX - kReadableBehindMessage) return false;
-  message.Clear();
-  bool parsed = size == 0;
 #if GOOGLE_PROTOBUF_VERSION / 1000 == 3021
   // The parser's own steps, which other versions take otherwise.
   using google::protobuf::internal::ParseContext;
   static_assert(kReadableBehindMessage == ParseContext::kSlopBytes);
+  message.Clear();
+  bool parsed = size == 0;
   if (!parsed) {
     const char* at = nullptr;
     ParseContext context(google::protobuf::io::CodedInputStream::GetDefaultRecursionLimit(),
@@ -37,10 +38,10 @@ inline bool ParseMessage(google::protobuf::MessageLite& message, const char* byt
     at = message._InternalParse(at, &context);
     parsed = at != nullptr && context.PopLimit(beyond);
   }
-#else
-  if (!parsed) parsed = message.ParsePartialFromArray(bytes, static_cast<int>(size));
-#endif
   if (parsed && message.IsInitializedWithErrors()) return true;
+#else
+  if (message.ParseFromArray(bytes, static_cast<int>(size))) return true;
+#endif
   message.Clear();  // A string that was told too long may hold what lies behind.
   return false;
 }
