@@ -1,6 +1,7 @@
 #include "transport/logging.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,14 +25,45 @@ constexpr std::array<std::string_view, 5> kNames = {"debug", "info", "warning", 
 thread_local constinit bool in_sink = false;
 
 struct Sink {
+  Sink();
+
   std::mutex mutex;
   std::shared_ptr<const LogSink> sink;  // null: the default
 };
 
-// Never destroyed: threads may log while the process ends.
+// Lines of peers, who may give cause for as many as they like.
+struct LinesOfPeers {
+  static constexpr int64_t kAtOnce = 100;
+
+  std::mutex mutex;
+  int64_t left = kAtOnce;
+  int64_t earned_at_second = 0;
+  uint64_t left_out = 0;
+};
+
+// Neither is ever destroyed: threads may log while the process ends.
 Sink& TheSink() {
   static Sink* const sink = new Sink;
   return *sink;
+}
+
+LinesOfPeers& TheLinesOfPeers() {
+  static LinesOfPeers* const lines = new LinesOfPeers;
+  return *lines;
+}
+
+// A fork waits for both mutexes: one that another thread held would be held in the child for ever.
+Sink::Sink() {
+  const auto unlock = [] {
+    TheSink().mutex.unlock();
+    TheLinesOfPeers().mutex.unlock();
+  };
+  pthread_atfork(
+      [] {
+        TheLinesOfPeers().mutex.lock();
+        TheSink().mutex.lock();
+      },
+      unlock, unlock);
 }
 
 // One write a line, so that those of several threads do not mix. Nothing where it would block: nobody reads
@@ -107,23 +139,21 @@ void Log(LogLevel level, std::string_view message) {
 }
 
 void LogOfPeer(LogLevel level, std::string_view message) {
-  constexpr int64_t kAtOnce = 100;
-  static std::mutex mutex;
-  static int64_t left = kAtOnce;
-  static int64_t earned_at_second = 0;
-  static uint64_t left_out = 0;
   if (!LogEnabled(level)) return;
   uint64_t untold = 0;
   {
-    const std::lock_guard lock(mutex);
+    (void)TheSink();  // With which a fork learns of the mutex.
+    LinesOfPeers& lines = TheLinesOfPeers();
+    const std::lock_guard lock(lines.mutex);
     const int64_t second = CoarseMonotonicNanos() / 1'000'000'000;
-    left = std::min(left + second - std::exchange(earned_at_second, second), kAtOnce);
-    if (left <= 0) {
-      left_out++;
+    lines.left =
+        std::min(lines.left + second - std::exchange(lines.earned_at_second, second), LinesOfPeers::kAtOnce);
+    if (lines.left <= 0) {
+      lines.left_out++;
       return;
     }
-    left--;
-    untold = std::exchange(left_out, 0);
+    lines.left--;
+    untold = std::exchange(lines.left_out, 0);
   }
   if (untold == 0) return Log(level, message);
   Log(level, absl::StrCat(std::string(message), " (", untold, " lines like this were left out)"));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -129,6 +131,31 @@ void SayLevel(const char* environment) {
   setenv("SIDECALL_LOG", environment, 1);
   std::fprintf(stderr, "level %s.\n", std::string(LogLevelName(MinLogLevel())).c_str());
   std::exit(0);
+}
+
+// Whatever another thread was at when the process forked, the child may log.
+TEST_F(LogTest, AForkWhileAnotherThreadLogs) {
+  constexpr int kForks = 300;
+  SetLogSink([](LogLevel /*level*/, std::string_view /*message*/) {});
+  std::atomic<bool> over{false};
+  std::thread logs([&over] {
+    while (!over) LogOfPeer(LogLevel::kError, "from another thread");
+  });
+  int ended = 0;
+  for (int forks = 0; forks < kForks && ended == forks; forks++) {
+    const pid_t child = fork();
+    if (child == 0) {
+      alarm(10);
+      LogOfPeer(LogLevel::kError, "from the child");
+      _exit(0);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    if (status == 0) ended++;
+  }
+  over = true;
+  logs.join();
+  EXPECT_EQ(ended, kForks);
 }
 
 TEST(LogDeathTest, EnvironmentSaysWhich) {
