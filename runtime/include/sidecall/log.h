@@ -34,6 +34,7 @@ std::string_view LogLevelName(LogLevel level);
 // valid during the call. None of the runtime's locks is held; but the server's reader, or the channel's
 // attempt to connect, that the message is about waits for the sink. So it is to be quick, to make no calls,
 // and to shut no server down. What the runtime logs in a sink goes to stderr. What a sink throws is dropped.
+// A child of fork() has the sink, too: a lock of the sink's own may be held there by a thread that is not.
 using LogSink = std::function<void(LogLevel level, std::string_view message)>;
 
 // Replaces the sink; a null one restores the default. Threads that are in the one before may still be for a
