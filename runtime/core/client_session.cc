@@ -182,7 +182,7 @@ absl::StatusOr<ClientCall*> ClientSession::Start(FrameWriter::Lock& lock, const 
   if (start.may_wait) {
     writer_.PutOffFlush(lock, request_size);
   } else {
-    writer_.Flush(lock);
+    FlushTellingReader(lock);
   }
   // Its handler is not to wait for room until somebody reads what abandoned calls were sent.
   if (abandoned_) [[unlikely]] {
@@ -377,14 +377,21 @@ void ClientSession::Flush() {
   writer_.Flush(lock);
 }
 
+// The reader may have gone to sleep before there was anything that waits for room, and who sends may not wait.
+void ClientSession::FlushTellingReader(const FrameWriter::Lock& lock) {
+  writer_.Flush(lock);
+  if (writer_.has_pending() && reader_.load(std::memory_order_seq_cst)) [[unlikely]] {
+    events_->Wake();
+  }
+}
+
 void ClientSession::SendCancel(FrameWriter::Lock& lock, uint32_t stream) {
   FrameHeader header;
   header.type = FrameType::kCancel;
   header.lane = Lane::kControl;
   header.stream = stream;
   writer_.Send(lock, header, {}, nullptr, 0);
-  writer_.Flush(lock);
-  if (writer_.has_pending()) events_->Wake();  // The reader, if one sleeps, waits for room as well.
+  FlushTellingReader(lock);
 }
 
 absl::Status ClientSession::OnWholeFrame(const FrameHeader& header, std::string_view body) {

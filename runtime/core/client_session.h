@@ -172,6 +172,7 @@ class ClientSession final : private WholeFrameSink {
   size_t PollFrames();
   void PollWhatIsThere();
   void SleepUntilHeard(int64_t deadline_nanos);
+  void FlushTellingReader(const FrameWriter::Lock& lock);
   void SendCancel(FrameWriter::Lock& lock, uint32_t stream);
   bool Abandon(FrameWriter::Lock& lock, ClientCall& call);
 

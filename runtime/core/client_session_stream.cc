@@ -19,7 +19,7 @@ bool ClientSession::SendMessage(ClientCall& call, std::string_view several,
   FrameWriter::Lock lock(write_mutex_);
   if (stream.over()) return false;  // Nothing follows a CANCEL.
   writer_.Send(lock, header, several, message, size);
-  writer_.Flush(lock);
+  FlushTellingReader(lock);
   return true;
 }
 
@@ -34,8 +34,7 @@ void ClientSession::SendWindow(ClientCall& call, uint64_t bytes) {
   header.argument = bytes;
   FrameWriter::Lock lock(write_mutex_);
   writer_.Send(lock, header, {}, nullptr, 0);
-  writer_.Flush(lock);
-  if (writer_.has_pending()) events_->Wake();  // As in SendCancel.
+  FlushTellingReader(lock);
 }
 
 bool ClientSession::AwaitRoom(ClientCall& call, ClientContext& context) {

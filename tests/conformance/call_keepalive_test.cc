@@ -2,7 +2,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <fstream>
+#include <string>
 #include <thread>
 
 #include "call_fixture.h"
@@ -67,6 +71,52 @@ TEST_P(StoppedServerTest, IdleTimeIsNoSilence) {
   server().OpenGate("gate");
   caller.join();
   EXPECT_TRUE(status.ok()) << status;
+}
+
+// Whether that thread of this process sleeps in the kernel.
+bool Sleeps(pid_t thread) {
+  std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
+  std::string text;
+  std::getline(stat, text);
+  const size_t name_ends = text.rfind(')');
+  return name_ends != std::string::npos && text.compare(name_ends + 2, 1, "S") == 0;
+}
+
+// What finds no room leaves once there is some, though the only thread that could learn of it went to sleep
+// before it was sent. How many messages fill the connection differs: so with none, with one, and on.
+TEST_P(StoppedServerTest, HalfCloseWithoutRoomLeavesBesideAWaiter) {
+  constexpr int kMostMessages = 60;
+  const TestService::Stub stub = NewStub();
+  EchoMessage message;
+  message.set_payload(std::string(4096, 'x'));
+  for (int messages = 0; messages <= kMostMessages && !testing::Test::HasFailure(); messages++) {
+    PatientContext context;
+    StreamSummary summary;
+    const auto writer = stub.ClientStream(&context, &summary);
+    Stop();
+    std::atomic<pid_t> waiting_thread{0};
+    std::thread waiter([&] {
+      waiting_thread = gettid();
+      writer->WaitForInitialMetadata();  // comes with the reply, behind the half-close
+    });
+    while (waiting_thread == 0 || !Sleeps(waiting_thread)) sched_yield();
+    std::atomic<bool> half_closed{false};
+    std::atomic<pid_t> writing_thread{0};
+    std::thread writing([&] {
+      writing_thread = gettid();
+      for (int i = 0; i < messages; i++) EXPECT_TRUE(writer->Write(message));
+      EXPECT_TRUE(writer->WritesDone());
+      half_closed = true;
+    });
+    // Where a message found no room, too, its thread waits for that, and both leave.
+    while (!half_closed && (writing_thread == 0 || !Sleeps(writing_thread))) sched_yield();
+    kill(server().pid(), SIGCONT);
+    writing.join();
+    waiter.join();
+    const absl::Status status = writer->Finish();
+    EXPECT_TRUE(status.ok()) << status << "\nafter " << messages << " messages";
+    EXPECT_EQ(summary.messages(), messages);
+  }
 }
 
 class SlowServerTest : public CallTest {
