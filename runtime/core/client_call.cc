@@ -92,6 +92,21 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
     return absl::DataLossError(absl::StrCat("the server answered stream ", header.stream, " twice"));
   }
   absl::Status decoded;
+  constexpr uint8_t kSections = FrameFlags::kMetadata | FrameFlags::kStatus | FrameFlags::kMessage;
+  const bool message_alone = header.code == 0 && (header.flags & kSections) == FrameFlags::kMessage;
+  if (message_alone && reply_ != nullptr && body.size() <= max_message &&
+      reply_->Parse(body.data(), body.size())) [[likely]] {
+    status_ = absl::OkStatus();
+    context_->measure().bytes_received = body.size();
+  } else {
+    decoded = TakeEnd(header, body, max_message);
+  }
+  FinishClaimed(own);
+  return decoded;
+}
+
+absl::Status ClientCall::TakeEnd(const FrameHeader& header, std::string_view body, uint64_t max_message) {
+  absl::Status decoded;
   if (header.has(FrameFlags::kMetadata)) {
     decoded = TakeMetadata(body, context_->mutable_server_initial_metadata());
   }
@@ -122,7 +137,6 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
                          : " has no message"));
   }
   if (status_.ok() && reply_ != nullptr) context_->measure().bytes_received = body.size();
-  FinishClaimed(own);
   return decoded;
 }
 

@@ -91,6 +91,8 @@ class ClientCall {
   // Claims the right to end the call. False where the caller has left (and the call is free now), or it has
   // ended.
   bool Claim(bool own);
+  // What CompleteWith does with any frame but the usual one, a reply's message and nothing else.
+  absl::Status TakeEnd(const FrameHeader& header, std::string_view body, uint64_t max_message);
   void FinishClaimed(bool own);
   // Gives it back: the frame was another generation's.
   void Unclaim() { state_.store(State::kWaiting, std::memory_order_release); }

@@ -107,12 +107,12 @@ void FrameWriter::Commit(Place place, const FrameHeader& header) {
     if (header.type == FrameType::kEnd) pending_ends_.fetch_add(1, std::memory_order_relaxed);
     pending_bytes_.fetch_add(header.length, std::memory_order_relaxed);
     PendingOf(header.lane).push_back({.header = header, .body = std::move(place.spilled)});
-    pending_left_.store(true, std::memory_order_release);
+    pending_left_.store(true, std::memory_order_seq_cst);
   }
 }
 
 void FrameWriter::KeepControl(const FrameHeader& header) {
-  pending_left_.store(true, std::memory_order_release);
+  pending_left_.store(true, std::memory_order_seq_cst);
   for (FrameHeader& kept : pending_control_) {
     if (kept.type != header.type || kept.stream != header.stream) continue;
     kept.argument = header.type == FrameType::kWindow ? kept.argument + header.argument : header.argument;
@@ -191,7 +191,7 @@ void FrameWriter::FlushPending(Lane lane) {
   }
 }
 
-void FrameWriter::Flush(const Lock& /*lock*/) {
+void FrameWriter::FlushAll() {
   if (has_put_off()) put_off_bytes_.store(0, std::memory_order_relaxed);
   while (!pending_control_.empty()) {
     const Slot slot = connection_.Reserve(0, Lane::kControl);
@@ -202,13 +202,9 @@ void FrameWriter::Flush(const Lock& /*lock*/) {
   FlushPending(Lane::kUrgent);
   FlushPending(Lane::kData);
   const bool all_sent = connection_.Flush();
-  const bool left = !all_sent || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty();
-  if (left != pending_left_.load(std::memory_order_relaxed)) {
-    pending_left_.store(left, std::memory_order_seq_cst);
-  }
-  if (!left && !room_waiters_.empty()) [[unlikely]] {
-    for (Sleeper* waiter : room_waiters_) waiter->Wake();
-  }
+  if (!all_sent || !pending_.empty() || !pending_urgent_.empty() || !pending_control_.empty()) return;
+  pending_left_.store(false, std::memory_order_seq_cst);
+  for (Sleeper* waiter : room_waiters_) waiter->Wake();
 }
 
 }  // namespace sidecall

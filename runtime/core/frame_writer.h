@@ -36,7 +36,13 @@ class FrameWriter {
             const internal::MessageSource* message, size_t message_size);
 
   // Sends what was queued, as far as there is room, and hands it over.
-  void Flush(const Lock& lock);
+  void Flush(const Lock& /*lock*/) {
+    if (!nothing_pending()) [[unlikely]] {
+      FlushAll();
+    } else if (!connection_.Flush()) [[unlikely]] {
+      pending_left_.store(true, std::memory_order_seq_cst);
+    }
+  }
 
   // In place of Flush after a small frame, where a Flush follows before long. Flushes all the same where
   // there is no room, and where as much has come together as is worth waiting for. What is put off is pending
@@ -72,7 +78,12 @@ class FrameWriter {
   // What waits for room of that lane, and is to be sent before anything more of it.
   std::deque<Pending>& PendingOf(Lane lane) { return lane == Lane::kUrgent ? pending_urgent_ : pending_; }
   // Whether a frame of that lane has to wait behind others.
-  bool WaitsBehind(Lane lane) { return lane != Lane::kControl && !PendingOf(lane).empty(); }
+  bool WaitsBehind(Lane lane) {
+    return !nothing_pending() && lane != Lane::kControl && !PendingOf(lane).empty();
+  }
+  // What nearly every frame finds.
+  bool nothing_pending() const { return !pending_left_.load(std::memory_order_relaxed); }
+  void FlushAll();
   void FlushPending(Lane lane);
   Place Reserve(size_t size, Lane lane);
   static Place Spilled(size_t size);
