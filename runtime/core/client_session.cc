@@ -251,7 +251,7 @@ bool ClientSession::Await(const Wait& wait, Done done) {
     if (writer_.has_pending()) events_->Wake();
     if (waker.Add()) SleepAsFollower(wait, done);
     const bool ended = done();
-    if (ended || wait.context.cancelled() || MonotonicNanos() >= wait.deadline_nanos) {
+    if (ended || wait.context.cancelled() || HasPassed(wait.deadline_nanos)) {
       HandReaderRoleOn(false);
       return ended;
     }
@@ -314,7 +314,7 @@ bool ClientSession::ReadUntil(const Wait& wait, Done done, CancelWaker& waker) {
       if (!waker.Add()) break;
       SleepUntilHeard(deadline_nanos);
     }
-    if (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos) break;
+    if (deadline_nanos != kInfiniteFutureNanos && HasPassed(deadline_nanos)) break;
   }
   if (slept) {
     spin_.EndedAsleep(MonotonicNanos() - began);

@@ -45,7 +45,7 @@ absl::Status ClientSession::AwaitHello(int64_t deadline_nanos, int cancel_descri
 absl::Status ClientSession::ReadHello(int64_t deadline_nanos) {
   while (!greeted_ && !closed()) {
     if (frames_.Poll() > 0) continue;
-    if (MonotonicNanos() >= deadline_nanos) {
+    if (HasPassed(deadline_nanos)) {
       return absl::DeadlineExceededError(
           "the server accepted the connection, but did not answer the hello in time");
     }

@@ -52,7 +52,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   }
   if (TimeToLook()) {
     session_.ReadWhatIsThere();
-    if (MonotonicNanos() >= WaitDeadline(context_)) GiveUp(LeftByCaller(call_.method(), context_));
+    if (HasPassed(WaitDeadline(context_))) GiveUp(LeftByCaller(call_.method(), context_));
     if (stream_.over() || call_.done()) return false;
   }
   if (!stream_.has_window() && !AwaitWindow()) return false;

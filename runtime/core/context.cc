@@ -175,8 +175,7 @@ absl::Time ServerContext::deadline() const {
 }
 
 bool ServerContext::IsCancelled() const {
-  return cancelled_.load(std::memory_order_seq_cst) ||
-         (deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_);
+  return cancelled_.load(std::memory_order_seq_cst) || (deadline_nanos_ != 0 && HasPassed(deadline_nanos_));
 }
 
 std::optional<std::string_view> Metadata::Find(std::string_view key) const {

@@ -58,7 +58,7 @@ void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session,
 
 // The channel's own limit on connecting is no deadline of the call's.
 absl::Status AsOfCall(const absl::Status& why, const ClientContext& context) {
-  const bool by_call = MonotonicNanos() >= WaitDeadline(context);
+  const bool by_call = HasPassed(WaitDeadline(context));
   return absl::IsDeadlineExceeded(why) && !by_call ? absl::UnavailableError(why.message()) : why;
 }
 
@@ -261,7 +261,7 @@ absl::StatusOr<ClientSession*> FrameEngine::AwaitSession(FrameWriter::Lock& lock
     if (context.cancelled()) {
       return NotSent(absl::CancelledError("the caller cancelled the call while it waited for a server"));
     }
-    if (MonotonicNanos() >= deadline) {
+    if (HasPassed(deadline)) {
       return NotSent(
           absl::DeadlineExceededError(absl::StrCat("no server before the deadline; the last attempt: ",
                                                    std::string(StatusMessage(session.status())))));

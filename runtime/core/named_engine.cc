@@ -167,7 +167,7 @@ std::unique_ptr<internal::ClientStream> NamedEngine::StartStream(const internal:
 bool NamedEngine::GoesOn(const internal::Method& method, const ClientContext& context,
                          const absl::Status& status, const Attempts& attempts) const {
   if (!FailedBeforeItBegan(status) && !(method.idempotent() && absl::IsUnavailable(status))) return false;
-  if (context.cancelled() || MonotonicNanos() >= WaitDeadline(context)) return false;
+  if (context.cancelled() || HasPassed(WaitDeadline(context))) return false;
   return MayTryOn(context, status, attempts);
 }
 
@@ -242,7 +242,7 @@ absl::StatusOr<EndpointUse> NamedEngine::Pick(ClientContext& context, Attempts& 
     if (context.cancelled()) {
       return NotSent(absl::CancelledError("the caller cancelled the call while it waited for a server"));
     }
-    if (MonotonicNanos() >= WaitDeadline(context)) {
+    if (HasPassed(WaitDeadline(context))) {
       return NotSent(absl::DeadlineExceededError(
           absl::StrCat("no server before the deadline: ", std::string(StatusMessage(why)))));
     }
@@ -258,7 +258,7 @@ absl::StatusOr<EndpointUse> NamedEngine::PickConnected(ClientContext& context) {
     absl::Status connected = use->engine().EnsureConnected(context);
     if (connected.ok()) return use;
     NoteFailure(*use, connected, attempts);
-    const bool over = context.cancelled() || MonotonicNanos() >= WaitDeadline(context);
+    const bool over = context.cancelled() || HasPassed(WaitDeadline(context));
     if (over || !MayTryOn(context, connected, attempts)) return connected;
   }
 }

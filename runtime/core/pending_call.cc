@@ -31,8 +31,8 @@ absl::Status FramePendingCall::Await() {
   context_->RemoveWaker(*this);
   if (call_.done()) return session_.TakeEnded(call_);
   // The reply may have come in time, with nobody there to read it.
-  if (context_->deadline_nanos() != ClientContext::kNoDeadline &&
-      MonotonicNanos() >= context_->deadline_nanos()) [[unlikely]] {
+  if (context_->deadline_nanos() != ClientContext::kNoDeadline && HasPassed(context_->deadline_nanos()))
+      [[unlikely]] {
     session_.LookAround();
   }
   return session_.Finish(call_, *context_);

@@ -28,10 +28,10 @@ bool ServeLoop::AwaitStream(Sleeper& sleeper, const FrameStream* reading_into, i
     } else {
       SleepAsWaiter(sleeper, deadline_nanos, done);
       // Perhaps it was woken to read, and does not want to any more.
-      const bool reads = !done() && MonotonicNanos() < deadline_nanos;
+      const bool reads = !done() && !HasPassed(deadline_nanos);
       if (!reads && pool_.role().IsFree()) pool_.FillReader();
     }
-    if (deadline_nanos != kInfiniteFutureNanos && !done() && MonotonicNanos() >= deadline_nanos) return false;
+    if (deadline_nanos != kInfiniteFutureNanos && !done() && HasPassed(deadline_nanos)) return false;
   }
 }
 
@@ -85,7 +85,7 @@ void ServeLoop::ReadFor(const FrameStream* reading_into, int64_t deadline_nanos,
     if (there && ++idle_rounds_ % kIdleRounds == 0) look_at_events_.store(true, std::memory_order_relaxed);
     if (there && !look_at_events_.load(std::memory_order_relaxed)) break;
     AfterPoll(progress, slept, deadline_nanos);
-    if (done() || (deadline_nanos != kInfiniteFutureNanos && MonotonicNanos() >= deadline_nanos)) break;
+    if (done() || (deadline_nanos != kInfiniteFutureNanos && HasPassed(deadline_nanos))) break;
   }
   reading_into_ = nullptr;
 }

@@ -38,7 +38,7 @@ int64_t FrameServerCall::WaitDeadline() const {
 }
 
 bool FrameServerCall::PastDeadline() const {
-  return deadline_nanos_ != 0 && MonotonicNanos() >= deadline_nanos_;
+  return deadline_nanos_ != 0 && HasPassed(deadline_nanos_);
 }
 
 void FrameServerCall::Begin(const FrameHeader& start, const Dispatcher::Entry& entry, int64_t deadline_nanos,

@@ -29,6 +29,13 @@ inline int64_t CoarseMonotonicNanos() {
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
+// Whether that moment has come; kInfiniteFutureNanos never does. The coarse clock is asked first: most
+// deadlines are further off than it may be late.
+inline bool HasPassed(int64_t moment_nanos) {
+  constexpr int64_t kMostLateNanos = 100'000'000;
+  return CoarseMonotonicNanos() + kMostLateNanos >= moment_nanos && MonotonicNanos() >= moment_nanos;
+}
+
 }  // namespace sidecall
 
 #endif  // SIDECALL_TRANSPORT_CLOCK_H_

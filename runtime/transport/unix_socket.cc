@@ -244,7 +244,7 @@ absl::StatusOr<UniqueFd> ConnectUnixSocket(const UnixSocketAddress& address, int
                         std::clamp<int64_t>(deadline_nanos - MonotonicNanos(), 1'000'000, longest_wait))) {
     const int error = errno;
     const bool may_wait_on = error == EINTR || error == EAGAIN;
-    if (!may_wait_on || MonotonicNanos() >= deadline_nanos) return ConnectError(error, address);
+    if (!may_wait_on || HasPassed(deadline_nanos)) return ConnectError(error, address);
     if (IsReadable(cancel_descriptor)) {
       return absl::CancelledError(
           absl::StrCat("connect to ", address.ToString(), ": nobody waits for it any more"));
