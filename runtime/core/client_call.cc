@@ -1,5 +1,6 @@
 #include "core/client_call.h"
 
+#include <new>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +13,14 @@
 #include "sidecall/client_context.h"
 
 namespace sidecall {
+namespace {
+
+// A status whose text there is no memory for.
+absl::Status NoMemoryFor(absl::StatusCode code) {
+  return {code, ""};
+}
+
+}  // namespace
 
 absl::Status LeftByCaller(const internal::Method& method, const ClientContext& context) {
   const std::string name(method.full_name());
@@ -92,14 +101,19 @@ absl::Status ClientCall::CompleteWith(const FrameHeader& header, std::string_vie
     return absl::DataLossError(absl::StrCat("the server answered stream ", header.stream, " twice"));
   }
   absl::Status decoded;
-  constexpr uint8_t kSections = FrameFlags::kMetadata | FrameFlags::kStatus | FrameFlags::kMessage;
-  const bool message_alone = header.code == 0 && (header.flags & kSections) == FrameFlags::kMessage;
-  if (message_alone && reply_ != nullptr && body.size() <= max_message &&
-      reply_->Parse(body.data(), body.size())) [[likely]] {
-    status_ = absl::OkStatus();
-    context_->measure().bytes_received = body.size();
-  } else {
-    decoded = TakeEnd(header, body, max_message);
+  try {
+    constexpr uint8_t kSections = FrameFlags::kMetadata | FrameFlags::kStatus | FrameFlags::kMessage;
+    const bool message_alone = header.code == 0 && (header.flags & kSections) == FrameFlags::kMessage;
+    if (message_alone && reply_ != nullptr && body.size() <= max_message &&
+        reply_->Parse(body.data(), body.size())) [[likely]] {
+      status_ = absl::OkStatus();
+      context_->measure().bytes_received = body.size();
+    } else {
+      decoded = TakeEnd(header, body, max_message);
+    }
+  } catch (const std::bad_alloc&) {
+    // Once claimed, nobody else ends it.
+    status_ = NoMemoryFor(absl::StatusCode::kResourceExhausted);
   }
   FinishClaimed(own);
   return decoded;
@@ -143,7 +157,11 @@ absl::Status ClientCall::TakeEnd(const FrameHeader& header, std::string_view bod
 void ClientCall::Fail(const absl::Status& status, bool own) {
   const State state = state_.load(std::memory_order_acquire);
   if (state == State::kFree || state == State::kDone || !Claim(own)) return;
-  status_ = OwnCopy(status);
+  try {
+    status_ = OwnCopy(status);
+  } catch (const std::bad_alloc&) {
+    status_ = NoMemoryFor(status.code());
+  }
   FinishClaimed(own);
 }
 
@@ -169,12 +187,16 @@ absl::Status ClientCall::TakeInitialMetadata(std::string_view body) {
     return absl::OkStatus();
   }
   absl::Status taken;
-  if (has_initial_metadata()) {
-    taken = absl::DataLossError("initial metadata twice");
-  } else {
-    taken = TakeMetadata(body, context_->mutable_server_initial_metadata());
+  try {
+    if (has_initial_metadata()) {
+      taken = absl::DataLossError("initial metadata twice");
+    } else {
+      taken = TakeMetadata(body, context_->mutable_server_initial_metadata());
+    }
+    if (taken.ok() && !body.empty()) taken = absl::DataLossError("bytes that are of no section");
+  } catch (const std::bad_alloc&) {
+    taken = NoMemoryFor(absl::StatusCode::kResourceExhausted);
   }
-  if (taken.ok() && !body.empty()) taken = absl::DataLossError("bytes that are of no section");
   Unclaim();
   metadata_taken_.store(true, std::memory_order_seq_cst);
   streaming()->WakeAll();

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <new>
 #include <random>
 #include <thread>
 
@@ -25,6 +26,25 @@ FrameHeader EndHeader(uint32_t stream, uint32_t code) {
   header.stream = stream;
   header.code = code;
   return header;
+}
+
+class NoMemoryTarget final : public internal::MessageTarget {
+ public:
+  bool Parse(const char* /*bytes*/, size_t /*size*/) override { throw std::bad_alloc(); }
+};
+
+// Whoever reads: the caller, or another thread that would leave the caller to wait for ever.
+TEST(ClientCall, EndsWithoutMemoryForItsReply) {
+  for (const bool own : {true, false}) {
+    ClientCall call(3);
+    ClientContext context;
+    NoMemoryTarget reply;
+    const uint32_t stream = call.Begin(kMethod, context, &reply);
+    EXPECT_TRUE(call.CompleteWith(EndHeader(stream, 0), "", 100, own).ok());
+    ASSERT_TRUE(call.done());
+    EXPECT_TRUE(absl::IsResourceExhausted(call.Take()));
+    EXPECT_TRUE(call.free());
+  }
 }
 
 TEST(ClientCall, EndsExactlyOnce) {
