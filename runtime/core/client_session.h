@@ -60,7 +60,7 @@ class ClientSession final : private WholeFrameSink {
 
   // Sends what may have waited.
   void SendWaiting(const FrameWriter::Lock& lock) {
-    if (writer_.has_put_off()) writer_.Flush(lock);
+    if (writer_.has_put_off()) FlushTellingReader(lock);
   }
 
   // Waits for the end of a unary call and gives its status. The call is gone.

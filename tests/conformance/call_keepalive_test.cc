@@ -6,8 +6,11 @@
 
 #include <atomic>
 #include <fstream>
+#include <functional>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "call_fixture.h"
 
@@ -73,17 +76,41 @@ TEST_P(StoppedServerTest, IdleTimeIsNoSilence) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
-// Whether that thread of this process sleeps in the kernel.
-bool Sleeps(pid_t thread) {
-  std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
-  std::string text;
-  std::getline(stat, text);
-  const size_t name_ends = text.rfind(')');
-  return name_ends != std::string::npos && text.compare(name_ends + 2, 1, "S") == 0;
-}
+// A thread of which is known when it can do no more by itself.
+class HaltingThread {
+ public:
+  explicit HaltingThread(std::function<void()> work)
+      : thread_([this, work = std::move(work)] {
+          id_ = gettid();
+          work();
+          over_ = true;
+        }) {}
+  ~HaltingThread() {
+    if (thread_.joinable()) Join();
+  }
+  // Until it sleeps in the kernel, or is over.
+  void AwaitHalt() const {
+    while (!over_ && (id_ == 0 || !Sleeps())) sched_yield();
+  }
+  void Join() { thread_.join(); }
+
+ private:
+  bool Sleeps() const {
+    std::ifstream stat("/proc/self/task/" + std::to_string(id_) + "/stat");
+    std::string text;
+    std::getline(stat, text);
+    const size_t name_ends = text.rfind(')');
+    return name_ends != std::string::npos && text.compare(name_ends + 2, 1, "S") == 0;
+  }
+
+  std::atomic<pid_t> id_{0};
+  std::atomic<bool> over_{false};
+  std::thread thread_;  // last: it uses both
+};
 
 // What finds no room leaves once there is some, though the only thread that could learn of it went to sleep
-// before it was sent. How many messages fill the connection differs: so with none, with one, and on.
+// before it was sent. How many messages fill the connection differs: so with none, with one, and on. (The
+// larger rings have room for all that a stream's window allows.)
 TEST_P(StoppedServerTest, HalfCloseWithoutRoomLeavesBesideAWaiter) {
   constexpr int kMostMessages = 60;
   const TestService::Stub stub = NewStub();
@@ -94,28 +121,59 @@ TEST_P(StoppedServerTest, HalfCloseWithoutRoomLeavesBesideAWaiter) {
     StreamSummary summary;
     const auto writer = stub.ClientStream(&context, &summary);
     Stop();
-    std::atomic<pid_t> waiting_thread{0};
-    std::thread waiter([&] {
-      waiting_thread = gettid();
-      writer->WaitForInitialMetadata();  // comes with the reply, behind the half-close
-    });
-    while (waiting_thread == 0 || !Sleeps(waiting_thread)) sched_yield();
-    std::atomic<bool> half_closed{false};
-    std::atomic<pid_t> writing_thread{0};
-    std::thread writing([&] {
-      writing_thread = gettid();
+    // It comes with the reply, behind the half-close.
+    HaltingThread waiting([&] { writer->WaitForInitialMetadata(); });
+    waiting.AwaitHalt();
+    HaltingThread writing([&] {
       for (int i = 0; i < messages; i++) EXPECT_TRUE(writer->Write(message));
       EXPECT_TRUE(writer->WritesDone());
-      half_closed = true;
     });
     // Where a message found no room, too, its thread waits for that, and both leave.
-    while (!half_closed && (writing_thread == 0 || !Sleeps(writing_thread))) sched_yield();
+    writing.AwaitHalt();
     kill(server().pid(), SIGCONT);
-    writing.join();
-    waiter.join();
+    writing.Join();
+    waiting.Join();
     const absl::Status status = writer->Finish();
     EXPECT_TRUE(status.ok()) << status << "\nafter " << messages << " messages";
     EXPECT_EQ(summary.messages(), messages);
+  }
+}
+
+// The same with calls that leave together, of which nobody waits for the end.
+TEST_P(StoppedServerTest, BurstWithoutRoomLeavesBesideAWaiter) {
+  constexpr int kMostBefore = 12;
+  const TestService::Stub stub = NewStub();
+  for (int before = 0; before <= kMostBefore && !testing::Test::HasFailure(); before++) {
+    SleepRequest request;
+    request.set_gate("burst-" + std::to_string(before));
+    const std::string waiters_gate = "waiter-" + std::to_string(before);
+    absl::Status waited;
+    HaltingThread waiting([&] { waited = CallSleep(stub, waiters_gate); });
+    ASSERT_TRUE(server().AwaitArrivals(waiters_gate, 1));
+    waiting.AwaitHalt();
+    Stop();
+    const int calls = before + 2;
+    std::vector<PatientContext> contexts(static_cast<size_t>(calls));
+    std::vector<EchoMessage> replies(static_cast<size_t>(calls));
+    std::vector<sidecall::PendingCall> pending;
+    HaltingThread calling([&] {
+      sidecall::Burst burst;
+      for (int i = 0; i < calls; i++) {
+        const auto at = static_cast<size_t>(i);
+        pending.push_back(i < before ? stub.async().Sleep(&contexts[at], request, &replies[at])
+                                     : stub.async(burst).Sleep(&contexts[at], request, &replies[at]));
+      }
+      burst.Send();
+    });
+    calling.AwaitHalt();
+    kill(server().pid(), SIGCONT);
+    calling.Join();
+    EXPECT_TRUE(server().AwaitArrivals(request.gate(), calls)) << "after " << before;
+    server().OpenGate(request.gate());
+    server().OpenGate(waiters_gate);
+    for (sidecall::PendingCall& call : pending) EXPECT_TRUE(call.Finish().ok());
+    waiting.Join();
+    EXPECT_TRUE(waited.ok()) << waited;
   }
 }
 

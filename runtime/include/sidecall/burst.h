@@ -9,7 +9,8 @@
 //
 // A call that is begun with a burst may wait until Send, which the destructor calls as well; until so many
 // wait that they had better leave; or until anybody begins a call without a burst on the same channel, or is
-// in Finish there. A call that is begun without one waits for nothing.
+// in Finish there. A call that is begun without one waits for nothing. Send does not wait for a server
+// that takes no more bytes: what is left then leaves while anybody is in a call on that channel.
 //
 // Calls on several channels may share a burst: what waits on one leaves before another's begins to wait.
 // Thread-safety: one thread.
