@@ -24,47 +24,37 @@ constexpr std::array<std::string_view, 5> kNames = {"debug", "info", "warning", 
 // This thread is in the sink.
 thread_local constinit bool in_sink = false;
 
-struct Sink {
-  Sink();
+// Constants, so that nothing logs before they are there; and never destroyed: threads may log while the
+// process ends.
+constinit std::mutex sink_mutex;
+constinit std::mutex lines_of_peers_mutex;
 
-  std::mutex mutex;
-  std::shared_ptr<const LogSink> sink;  // null: the default
-};
-
-// Lines of peers, who may give cause for as many as they like.
-struct LinesOfPeers {
-  static constexpr int64_t kAtOnce = 100;
-
-  std::mutex mutex;
-  int64_t left = kAtOnce;
-  int64_t earned_at_second = 0;
-  uint64_t left_out = 0;
-};
-
-// Neither is ever destroyed: threads may log while the process ends.
-Sink& TheSink() {
-  static Sink* const sink = new Sink;
+// Under its mutex. Null: the default.
+std::shared_ptr<const LogSink>& TheSink() {
+  static auto* const sink = new std::shared_ptr<const LogSink>;
   return *sink;
 }
 
-LinesOfPeers& TheLinesOfPeers() {
-  static LinesOfPeers* const lines = new LinesOfPeers;
-  return *lines;
-}
+// Lines of peers, who may give cause for as many as they like. Under its mutex.
+constexpr int64_t kLinesAtOnce = 100;
+struct LinesOfPeers {
+  int64_t left = kLinesAtOnce;
+  int64_t earned_at_second = 0;
+  uint64_t left_out = 0;
+};
+constinit LinesOfPeers lines_of_peers;
 
-// A fork waits for both mutexes: one that another thread held would be held in the child for ever.
-Sink::Sink() {
-  const auto unlock = [] {
-    TheSink().mutex.unlock();
-    TheLinesOfPeers().mutex.unlock();
-  };
-  pthread_atfork(
-      [] {
-        TheLinesOfPeers().mutex.lock();
-        TheSink().mutex.lock();
-      },
-      unlock, unlock);
+// A fork waits for both mutexes: one that another thread held would be held in the child for ever. Registered
+// before main, so that the program's own handlers, which may log, run while they are free.
+void LockForFork() {
+  lines_of_peers_mutex.lock();
+  sink_mutex.lock();
 }
+void UnlockAfterFork() {
+  sink_mutex.unlock();
+  lines_of_peers_mutex.unlock();
+}
+[[maybe_unused]] const int fork_handlers = pthread_atfork(LockForFork, UnlockAfterFork, UnlockAfterFork);
 
 // One write a line, so that those of several threads do not mix. Nothing where it would block: nobody reads
 // the pipe, and the server is not to wait for that.
@@ -80,9 +70,8 @@ void WriteToStderr(std::string_view message) {
 void Emit(LogLevel level, std::string_view message) {
   std::shared_ptr<const LogSink> sink;
   if (!in_sink) {
-    Sink& the = TheSink();
-    const std::lock_guard lock(the.mutex);
-    sink = the.sink;
+    const std::lock_guard lock(sink_mutex);
+    sink = TheSink();
   }
   if (sink == nullptr) return WriteToStderr(message);
   in_sink = true;
@@ -119,10 +108,9 @@ std::string_view LogLevelName(LogLevel level) {
 
 void SetLogSink(LogSink sink) {
   auto fresh = sink != nullptr ? std::make_shared<const LogSink>(std::move(sink)) : nullptr;
-  Sink& the = TheSink();
   // The one before is destroyed, if at all, after the lock is given back.
-  const std::lock_guard lock(the.mutex);
-  the.sink.swap(fresh);
+  const std::lock_guard lock(sink_mutex);
+  TheSink().swap(fresh);
 }
 
 void SetMinLogLevel(LogLevel level) {
@@ -142,12 +130,10 @@ void LogOfPeer(LogLevel level, std::string_view message) {
   if (!LogEnabled(level)) return;
   uint64_t untold = 0;
   {
-    (void)TheSink();  // With which a fork learns of the mutex.
-    LinesOfPeers& lines = TheLinesOfPeers();
-    const std::lock_guard lock(lines.mutex);
+    const std::lock_guard lock(lines_of_peers_mutex);
+    LinesOfPeers& lines = lines_of_peers;
     const int64_t second = CoarseMonotonicNanos() / 1'000'000'000;
-    lines.left =
-        std::min(lines.left + second - std::exchange(lines.earned_at_second, second), LinesOfPeers::kAtOnce);
+    lines.left = std::min(lines.left + second - std::exchange(lines.earned_at_second, second), kLinesAtOnce);
     if (lines.left <= 0) {
       lines.left_out++;
       return;

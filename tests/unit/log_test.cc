@@ -139,7 +139,10 @@ TEST_F(LogTest, AForkWhileAnotherThreadLogs) {
   SetLogSink([](LogLevel /*level*/, std::string_view /*message*/) {});
   std::atomic<bool> over{false};
   std::thread logs([&over] {
-    while (!over) LogOfPeer(LogLevel::kError, "from another thread");
+    while (!over) {
+      LogOfPeer(LogLevel::kError, "from another thread");
+      Log(LogLevel::kError, "from another thread");
+    }
   });
   int ended = 0;
   for (int forks = 0; forks < kForks && ended == forks; forks++) {
@@ -147,6 +150,7 @@ TEST_F(LogTest, AForkWhileAnotherThreadLogs) {
     if (child == 0) {
       alarm(10);
       LogOfPeer(LogLevel::kError, "from the child");
+      Log(LogLevel::kError, "from the child");
       _exit(0);
     }
     int status = -1;
