@@ -58,7 +58,7 @@ void LogConnected(const absl::StatusOr<std::unique_ptr<ClientSession>>& session,
 
 // The channel's own limit on connecting is no deadline of the call's.
 absl::Status AsOfCall(const absl::Status& why, const ClientContext& context) {
-  const bool by_call = HasPassed(WaitDeadline(context));
+  const bool by_call = MonotonicNanos() >= WaitDeadline(context);  // asked once: exactly
   return absl::IsDeadlineExceeded(why) && !by_call ? absl::UnavailableError(why.message()) : why;
 }
 

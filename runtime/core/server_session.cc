@@ -397,7 +397,7 @@ absl::Status ServerSession::Start(const FrameHeader& header, std::string_view bo
   int64_t deadline_nanos = 0;
   if (header.argument != 0) {
     deadline_nanos = static_cast<int64_t>(header.argument + static_cast<uint64_t>(agreement_.clock_offset));
-    if (deadline_nanos == 0) deadline_nanos = 1;  // 0 is none
+    deadline_nanos = std::max<int64_t>(deadline_nanos, 1);  // 0 is none; what is far behind has passed
   }
   call->Begin(header, *entry, deadline_nanos, announce, agreement_.peer.initial_window);
   absl::Status taken = TakeRequest(*call, header, *entry, body);

@@ -30,7 +30,8 @@ inline int64_t CoarseMonotonicNanos() {
 }
 
 // Whether that moment has come; kInfiniteFutureNanos never does. The coarse clock is asked first: most
-// deadlines are further off than it may be late.
+// deadlines are further off than it may be late. Where it is later still, as a virtual machine's may be, the
+// answer is, too: for who asks again.
 inline bool HasPassed(int64_t moment_nanos) {
   constexpr int64_t kMostLateNanos = 100'000'000;
   return CoarseMonotonicNanos() + kMostLateNanos >= moment_nanos && MonotonicNanos() >= moment_nanos;

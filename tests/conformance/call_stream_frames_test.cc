@@ -144,6 +144,21 @@ TEST_P(StreamFramesTest, WindowInAHelloThatCannotBe) {
   EXPECT_TRUE(peer.HangsUp());
 }
 
+// A handler that waits for a message does not wait for one of long ago.
+TEST_P(StreamFramesTest, DeadlineBeforeAllTime) {
+  RawPeer peer(path());
+  ASSERT_TRUE(peer.SayHello(Streaming()));
+  constexpr uint64_t kDeadline = uint64_t{1} << 63;
+  std::string start = StreamStart(1 << 16);
+  start.replace(offsetof(FrameHeader, argument), sizeof kDeadline, reinterpret_cast<const char*>(&kDeadline),
+                sizeof kDeadline);
+  peer.SendBytes(start);
+  const auto end = peer.ReceiveFrame();
+  ASSERT_TRUE(end.has_value());
+  EXPECT_EQ(end->header.type, FrameType::kEnd);
+  EXPECT_EQ(end->header.code, static_cast<uint32_t>(absl::StatusCode::kDeadlineExceeded));
+}
+
 // A peer that gives all the window there is and reads nothing: the handler is held up, not the server's
 // memory.
 TEST_P(StreamFramesTest, HugeWindowAndNobodyReads) {
