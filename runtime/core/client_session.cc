@@ -8,6 +8,7 @@
 #include "core/handler_scope.h"
 #include "core/status_payloads.h"
 #include "sidecall/client_context.h"
+#include "sidecall/internal/parse_message.h"
 #include "transport/clock.h"
 
 namespace sidecall {
@@ -46,7 +47,8 @@ ClientSession::ClientSession(std::unique_ptr<Connection> connection, WriteMutex&
                              const ChannelOptions& options, std::unique_ptr<EventLoop> events)
     : connection_(std::move(connection)),
       write_mutex_(write_mutex),
-      max_receive_message_(std::min<uint64_t>(options.max_receive_message_bytes, INT32_MAX)),
+      max_receive_message_(
+          std::min<uint64_t>(options.max_receive_message_bytes, internal::kMostMessageBytes)),
       events_(std::move(events)),
       peer_is_self_(connection_->peer().pid == getpid()),
       writer_(*connection_),
@@ -377,7 +379,8 @@ void ClientSession::Flush() {
   writer_.Flush(lock);
 }
 
-// The reader may have gone to sleep before there was anything that waits for room, and who sends may not wait.
+// The reader may have gone to sleep before there was anything that waits for room, and who sends may not
+// wait.
 void ClientSession::FlushTellingReader(const FrameWriter::Lock& lock) {
   writer_.Flush(lock);
   if (writer_.has_pending() && reader_.load(std::memory_order_seq_cst)) [[unlikely]] {

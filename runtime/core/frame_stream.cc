@@ -175,7 +175,7 @@ void FrameStream::Burst::Clear() {
 
 absl::Status FrameStream::OnWindow(uint64_t bytes) {
   // What the peer gives back it has received: that it was spent is seen here by then.
-  if (bytes > static_cast<uint64_t>(kMaxWindow - window(std::memory_order_relaxed))) {
+  if (bytes > kMaxWindow || static_cast<int64_t>(bytes) > kMaxWindow - window(std::memory_order_relaxed)) {
     return absl::DataLossError(absl::StrCat("a window that grew beyond ", kMaxWindow, " bytes"));
   }
   given_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_seq_cst);
@@ -208,9 +208,8 @@ void FrameStream::WakeAll() {
 
 FrameStream::Taken FrameStream::Parse(internal::MessageTarget& target, std::string_view message) {
   unreturned_ += static_cast<int64_t>(message.size()) + kMessageCost;
-  if (!target.Parse(message.data(), message.size())) return Taken::kMalformed;
-  received_tally_.Add(message.size());
-  return Taken::kMessage;
+  last_message_bytes_ = message.size();
+  return target.Parse(message.data(), message.size()) ? Taken::kMessage : Taken::kMalformed;
 }
 
 FrameStream::Taken FrameStream::Take(internal::MessageTarget& target) {

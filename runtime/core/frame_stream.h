@@ -97,7 +97,9 @@ class FrameStream {
   }
   // Bytes of window to give back to the peer now; 0 where it is too early.
   uint64_t WindowToReturn();
-  // Messages that were taken; and whether now is the time to count them: the next may have to be waited for.
+  // The message that was just taken goes to the user.
+  void NoteRead() { received_tally_.Add(last_message_bytes_); }
+  // Messages that did; and whether now is the time to count them: the next may have to be waited for.
   MessageTally& received_tally() { return received_tally_; }
   bool TimeToCount() const { return taken_at_ == taken_.size || received_tally_.messages >= kMostUncounted; }
   Sleeper& consumer() { return consumer_; }
@@ -202,6 +204,7 @@ class FrameStream {
   std::atomic<size_t> taken_bytes_{0};
   internal::MessageTarget* expected_ = nullptr;
   Taken expected_taken_ = Taken::kNothing;
+  size_t last_message_bytes_ = 0;
   MessageTally received_tally_;
   int64_t unreturned_ = 0;  // taken, and not yet given back
   int64_t return_at_ = 0;

@@ -194,6 +194,7 @@ bool FrameServerCall::Read(internal::MessageTarget& message) {
     CutShort();  // The end may be a cancel's.
     return false;
   }
+  stream.NoteRead();
   if (stream.TimeToCount()) CountReceived();
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;

@@ -22,6 +22,7 @@
 #include "core/reflection.h"
 #include "core/serve_loop.h"
 #include "registry/own_registration.h"
+#include "sidecall/internal/parse_message.h"
 #include "sidecall/server.h"
 #include "transport/clock.h"
 
@@ -51,7 +52,8 @@ class ServerCore {
  private:
   explicit ServerCore(const ServerPlan& plan) : options_(plan.options), access_(plan.access, dispatcher_) {
     // No message can be larger, and sums with it must not wrap round.
-    options_.max_receive_message_bytes = std::min<size_t>(options_.max_receive_message_bytes, INT32_MAX);
+    options_.max_receive_message_bytes =
+        std::min<size_t>(options_.max_receive_message_bytes, internal::kMostMessageBytes);
     options_.max_connection_bytes =
         std::max(options_.max_connection_bytes, options_.max_receive_message_bytes + kMaxHeadBytes);
   }

@@ -9,7 +9,8 @@ namespace sidecall {
 class WriteOptions {
  public:
   // More is to follow at once: the message may wait for it, so that they leave together. It leaves at the
-  // latest with the next Write without the hint, Read, WritesDone or Finish.
+  // latest with the next Write without the hint, Read, WritesDone or Finish. And so a client's Write with the
+  // hint may say up to 15 messages late that the call has ended.
   WriteOptions& set_buffer_hint() {
     buffer_hint_ = true;
     return *this;

@@ -19,10 +19,15 @@ namespace sidecall::internal {
 
 // Bytes behind a received message that are there to be read, and mean nothing.
 inline constexpr size_t kReadableBehindMessage = 16;
+// Protobuf counts in an int, and what lies behind with it.
+inline constexpr size_t kMostMessageBytes = INT32_MAX - kReadableBehindMessage;
 
 // False where the bytes are no such message, which is empty then.
 inline bool ParseMessage(google::protobuf::MessageLite& message, const char* bytes, size_t size) {
-  if (size > INT32_MAX - kReadableBehindMessage) return false;
+  if (size > kMostMessageBytes) {
+    message.Clear();
+    return false;
+  }
 #if GOOGLE_PROTOBUF_VERSION / 1000 == 3021
   // The parser's own steps, which other versions take otherwise.
   using google::protobuf::internal::ParseContext;
