@@ -131,15 +131,15 @@ void LogOfPeer(LogLevel level, std::string_view message) {
   uint64_t untold = 0;
   {
     const std::lock_guard lock(lines_of_peers_mutex);
-    LinesOfPeers& lines = lines_of_peers;
     const int64_t second = CoarseMonotonicNanos() / 1'000'000'000;
-    lines.left = std::min(lines.left + second - std::exchange(lines.earned_at_second, second), kLinesAtOnce);
-    if (lines.left <= 0) {
-      lines.left_out++;
+    lines_of_peers.left = std::min(
+        lines_of_peers.left + second - std::exchange(lines_of_peers.earned_at_second, second), kLinesAtOnce);
+    if (lines_of_peers.left <= 0) {
+      lines_of_peers.left_out++;
       return;
     }
-    lines.left--;
-    untold = std::exchange(lines.left_out, 0);
+    lines_of_peers.left--;
+    untold = std::exchange(lines_of_peers.left_out, 0);
   }
   if (untold == 0) return Log(level, message);
   Log(level, absl::StrCat(std::string(message), " (", untold, " lines like this were left out)"));

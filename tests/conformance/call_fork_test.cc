@@ -25,8 +25,8 @@ class ForkTest : public CallTest {
     const pid_t pid = fork();
     if (pid == 0) {
       alarm(static_cast<unsigned>(kPatience.count()));
-      sidecall::SetLogSink(
-          nullptr);  // The harness's has a mutex, which a thread of the parent may have held.
+      // The harness's has a mutex, which a thread of the parent may have held.
+      sidecall::SetLogSink(nullptr);
       const std::string said = work();
       (void)!write(ends[1], said.data(), said.size());
       _exit(0);

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "call_fixture.h"
+#include "call_thread_state.h"
 
 namespace conformance {
 namespace {
@@ -90,19 +90,11 @@ class HaltingThread {
   }
   // Until it sleeps in the kernel, or is over.
   void AwaitHalt() const {
-    while (!over_ && (id_ == 0 || !Sleeps())) sched_yield();
+    while (!over_ && StateOfThread(getpid(), id_) != 'S') sched_yield();
   }
   void Join() { thread_.join(); }
 
  private:
-  bool Sleeps() const {
-    std::ifstream stat("/proc/self/task/" + std::to_string(id_) + "/stat");
-    std::string text;
-    std::getline(stat, text);
-    const size_t name_ends = text.rfind(')');
-    return name_ends != std::string::npos && text.compare(name_ends + 2, 1, "S") == 0;
-  }
-
   std::atomic<pid_t> id_{0};
   std::atomic<bool> over_{false};
   std::thread thread_;  // last: it uses both

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "call_patience.h"
+#include "call_thread_state.h"
 
 namespace fault {
 namespace {
@@ -31,15 +32,6 @@ std::vector<std::string> EntriesOf(const std::string& path) {
   }
   closedir(directory);
   return names;
-}
-
-char StateIn(const std::string& stat_path) {
-  std::ifstream file(stat_path);
-  std::string text;
-  std::getline(file, text);
-  // "pid (name) state ...", and the name may hold anything.
-  const size_t name_end = text.rfind(')');
-  return name_end == std::string::npos || name_end + 2 >= text.size() ? '\0' : text[name_end + 2];
 }
 
 }  // namespace
@@ -88,7 +80,7 @@ uint64_t MemoryOf(pid_t pid, const std::string& key) {
 }
 
 char StateOf(pid_t pid) {
-  return StateIn(ProcPath(pid, "stat"));
+  return conformance::StateOfThread(pid, pid);
 }
 
 bool Stop(pid_t pid) {
@@ -96,9 +88,8 @@ bool Stop(pid_t pid) {
   const auto limit = std::chrono::steady_clock::now() + conformance::kPatience;
   while (std::chrono::steady_clock::now() < limit) {
     const std::vector<pid_t> threads = ThreadsOf(pid);
-    if (std::all_of(threads.begin(), threads.end(), [pid](pid_t thread) {
-          return StateIn(ProcPath(pid, "task/" + std::to_string(thread) + "/stat")) == 'T';
-        })) {
+    if (std::all_of(threads.begin(), threads.end(),
+                    [pid](pid_t thread) { return conformance::StateOfThread(pid, thread) == 'T'; })) {
       return true;
     }
     poll(nullptr, 0, 1);
