@@ -205,8 +205,8 @@ NamedEngine::Picked NamedEngine::PickNow(const Attempts& attempts) {
   }
   if (all.empty()) all.swap(avoided);
   if (all.empty()) {
-    const absl::Status busy = absl::UnavailableError("every server was tried");
-    return {.use = {}, .why_none = why_none_.ok() ? busy : why_none_, .changes = changes_};
+    absl::Status why = why_none_.ok() ? absl::UnavailableError("every server was tried") : OwnCopy(why_none_);
+    return {.use = {}, .why_none = std::move(why), .changes = changes_};
   }
   if (balancer_ == nullptr) {
     Endpoint* first = first_.load(std::memory_order_relaxed);
@@ -297,7 +297,7 @@ bool NamedEngine::Apply(const Resolution& resolution) {
       if (auto unused = endpoint->TakeUnused(); unused != nullptr) gone.push_back(std::move(unused));
       unused_later = unused_later || (!endpoint->open() && endpoint->users() > 0);
     }
-    why_none_ = resolution.why_none;
+    why_none_ = OwnCopy(resolution.why_none);
     std::vector<Endpoint*> open;
     for (const ServerInstance& server : resolution.servers) {
       if (Endpoint* endpoint = EndpointOf(server); endpoint != nullptr) open.push_back(endpoint);
