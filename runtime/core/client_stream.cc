@@ -14,8 +14,6 @@
 namespace sidecall {
 namespace {
 
-constexpr uint32_t kWritesPerClock = 16;
-
 // Where messages go that nobody reads.
 class Dropped final : public internal::MessageTarget {
  public:
@@ -71,15 +69,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   return EndBurst(last) && AwaitRoom();
 }
 
-// Whether to look for what the server has sent: window, or that the call has ended. Where window runs low;
-// and at each tick of the coarse clock, so that a slow writer looks each time. In the midst of a burst, whose
-// next message is to follow at once, one in sixteen looks at the clock: that takes a tenth of what a message
-// does.
-bool FrameClientStream::TimeToLook() {
-  if (stream_.TimeToLookForWindow()) return true;
-  if (++writes_ % kWritesPerClock != 0 && !stream_.burst().empty()) [[likely]] {
-    return false;
-  }
+bool FrameClientStream::ClockHasTicked() {
   const int64_t now = CoarseMonotonicNanos();
   return now != std::exchange(looked_at_nanos_, now);
 }
@@ -219,14 +209,10 @@ absl::Status FrameClientStream::Leave() {
   return why;
 }
 
-// Whether the call is not waited for any more: also because it was cancelled just now, and has not ended.
-bool FrameClientStream::GaveUp() {
-  if (session_.forked()) [[unlikely]] {
-    stream_.Break(ForkGuard::Error("this stream's channel"));
-  }
+void FrameClientStream::GiveUpWhereDue() {
+  if (session_.forked()) stream_.Break(ForkGuard::Error("this stream's channel"));
   if (context_.cancelled() && !call_.done() && !stream_.broken())
     GiveUp(LeftByCaller(call_.method(), context_));
-  return stream_.broken();
 }
 
 // The first reason counts. The call goes on until the server has ended it.
