@@ -361,16 +361,16 @@ bool ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
   if (!connection_->Arm() || !watch_.Update(*events_, *connection_)) return true;
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
-  uint32_t ready = 0;
+  ReadyDescriptors told;
   bool cancelled = false;
-  for (const uint64_t token : ready_) {
-    if (ConnectionWatch::IdOf(token) == kWatchId) {
-      ready |= ConnectionWatch::BitOf(token);
+  for (const EventLoop::Ready& report : ready_) {
+    if (ConnectionWatch::IdOf(report.token) == kWatchId) {
+      ConnectionWatch::Note(report, told);
     } else {
       cancelled = true;
     }
   }
-  connection_->Disarm(ready);
+  connection_->Disarm(told);
   return !cancelled;
 }
 

@@ -206,7 +206,7 @@ class ClientSession final : private WholeFrameSink {
   Keepalive keepalive_;
   bool gave_up_ = false;  // the server did not answer
   ConnectionWatch watch_;
-  std::vector<uint64_t> ready_;
+  std::vector<EventLoop::Ready> ready_;
   ClientCall* reading_for_ = nullptr;    // the reader's own call, where it is unary
   FrameStream* reading_into_ = nullptr;  // the stream whose consumer the reader is
   absl::Status close_status_;

@@ -18,8 +18,12 @@ class ConnectionWatch {
  public:
   static uint64_t TokenOf(uint64_t id, size_t descriptor) { return id * kDescriptors + descriptor; }
   static uint64_t IdOf(uint64_t token) { return token / kDescriptors; }
-  // The bit of `token` in what Connection::Disarm takes.
-  static uint32_t BitOf(uint64_t token) { return 1u << (token % kDescriptors); }
+  // Adds a report of one of its descriptors to what Connection::Disarm takes.
+  static void Note(const EventLoop::Ready& report, ReadyDescriptors& told) {
+    const uint32_t bit = 1u << (report.token % kDescriptors);
+    told.ready |= bit;
+    if (report.ended) told.ended |= bit;
+  }
 
   // Adds the descriptors of `connection`; all, or none where that fails. `id` must not be 0.
   absl::Status Add(EventLoop& events, const Connection& connection, uint64_t id);

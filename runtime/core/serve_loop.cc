@@ -240,20 +240,20 @@ bool ServeLoop::TakesCall() {
 void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
-  for (const uint64_t token : ready_) {
-    if (acceptor_.IsToken(token)) {
-      acceptor_.Accept(token);
+  for (const EventLoop::Ready& report : ready_) {
+    if (acceptor_.IsToken(report.token)) {
+      acceptor_.Accept(report.token);
       continue;
     }
-    auto found = sessions_.find(ConnectionWatch::IdOf(token));
+    auto found = sessions_.find(ConnectionWatch::IdOf(report.token));
     if (found == sessions_.end()) continue;
-    found->second.ready |= ConnectionWatch::BitOf(token);
+    ConnectionWatch::Note(report, found->second.told);
     MakeHot(found->second);
   }
-  for (const uint64_t token : ready_) {
+  for (const auto& [token, ended] : ready_) {
     auto found = sessions_.find(ConnectionWatch::IdOf(token));
-    if (acceptor_.IsToken(token) || found == sessions_.end() || found->second.ready == 0) continue;
-    found->second.session->connection().Disarm(std::exchange(found->second.ready, 0));
+    if (acceptor_.IsToken(token) || found == sessions_.end() || found->second.told.ready == 0) continue;
+    found->second.session->connection().Disarm(std::exchange(found->second.told, {}));
   }
   acceptor_.AcceptMore();
 }
@@ -403,7 +403,7 @@ void ServeLoop::TakeAttention() {
       ReapIfEnded(found->second);
       continue;
     }
-    if (found->second.armed) found->second.session->connection().Disarm(0);
+    if (found->second.armed) found->second.session->connection().Disarm({});
     MakeHot(found->second);
   }
 }
@@ -439,7 +439,7 @@ void ServeLoop::ApplyDrain() {
     for (auto& [id, entry] : sessions_) {
       entry.session->GoAway();
       if (!entry.session->has_pending() || entry.hot) continue;
-      if (entry.armed) entry.session->connection().Disarm(0);
+      if (entry.armed) entry.session->connection().Disarm({});
       MakeHot(entry);
     }
   }

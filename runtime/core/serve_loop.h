@@ -60,7 +60,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
     ConnectionWatch watch;
     bool hot = true;
     bool armed = false;
-    uint32_t ready = 0;                // wait descriptors reported since it was armed
+    ReadyDescriptors told;             // reported since it was armed
     int64_t hello_deadline_nanos = 0;  // when a silent one is closed
   };
 
@@ -125,7 +125,7 @@ class ServeLoop final : private WorkerPool::Loop, private ServerSession::Host {
   std::vector<FrameServerCall*> runnable_;  // those from next_runnable_ on have not run
   size_t next_runnable_ = 0;
   size_t kept_runnable_ = 0;  // those before do not lie in a connection's memory
-  std::vector<uint64_t> ready_;
+  std::vector<EventLoop::Ready> ready_;
   uint64_t last_session_id_ = 0;
   AdaptiveSpin spin_;
   uint64_t open_calls_bound_ = 0;  // at least the calls that are open

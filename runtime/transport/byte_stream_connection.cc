@@ -167,7 +167,7 @@ size_t ByteStreamConnection::FeedFrames(FrameSink& sink, bool& stop) {
   return fed;
 }
 
-// One read. False where there was nothing, or the end.
+// One read. False where nothing more is there: whatever comes then makes a wait descriptor ready.
 bool ByteStreamConnection::ReceiveMore(FrameSink& sink) {
   MakeRoom(end_ - begin_ + kHeaderBytes);
   const size_t room = input_.capacity - end_;
@@ -177,8 +177,9 @@ bool ByteStreamConnection::ReceiveMore(FrameSink& sink) {
   } while (received < 0 && errno == EINTR);
   if (received > 0) {
     end_ += static_cast<size_t>(received);
-    return true;
+    return read_to_the_end_ || static_cast<size_t>(received) == room;
   }
+  read_to_the_end_ = false;
   if (received < 0 && errno == EAGAIN && !peer_died_) return false;
   absl::Status why = absl::UnavailableError(absl::StrCat("the peer (", peer_.ToString(), ") hung up"));
   if (received < 0 && errno == EAGAIN) {
@@ -197,7 +198,6 @@ size_t ByteStreamConnection::Poll(FrameSink& sink) {
   bool stop = false;
   size_t fed = begin_ < end_ ? FeedFrames(sink, stop) : 0;
   if (stop || fed > 0) return fed;
-  // Until Read finds nothing: behind the bytes there may be the end, which the same edge has told.
   maybe_readable_ = ReceiveMore(sink);
   if (!reported_closed_ && begin_ < end_) fed += FeedFrames(sink, stop);
   return fed;
@@ -212,10 +212,14 @@ bool ByteStreamConnection::Arm() {
   return end_ - begin_ < kHeaderBytes + header.length;
 }
 
-void ByteStreamConnection::Disarm(uint32_t ready) {
-  if (ready != 0) maybe_readable_ = true;
+void ByteStreamConnection::Disarm(const ReadyDescriptors& told) {
+  if (told.ready == 0) return;
+  maybe_readable_ = true;
+  // Not bytes alone: what else there is shows once they have been read.
+  if (told.ready != 1 || told.ended != 0) read_to_the_end_ = true;
   // The last: what shows the peer's death.
-  if (peer_process_.valid() && (ready >> stream_->wait_descriptors(false).count & 1) != 0) peer_died_ = true;
+  if (peer_process_.valid() && (told.ready >> stream_->wait_descriptors(false).count & 1) != 0)
+    peer_died_ = true;
 }
 
 WaitDescriptors ByteStreamConnection::wait_descriptors() const {

@@ -23,7 +23,8 @@ class ByteStream {
   // Bytes taken of the `count` pieces, at least one; -1 with errno: EAGAIN where there is no room, EPIPE or
   // ECONNRESET where the peer has gone. Never waits, raises no signal.
   virtual ssize_t Write(const iovec* pieces, size_t count) = 0;
-  // Bytes read, 0 at the end; -1 with errno: EAGAIN where there are none.
+  // Bytes read, as many as there are and `size` takes; 0 at the end; -1 with errno: EAGAIN where there are
+  // none.
   virtual ssize_t Read(char* bytes, size_t size) = 0;
   // Ends both directions: the peer reads what was written, then the end; Read gives the end, and a wait
   // descriptor becomes ready. Any thread, any number of times.
@@ -46,7 +47,7 @@ class ByteStreamConnection final : public Connection {
   bool Flush() override;
   size_t Poll(FrameSink& sink) override;
   bool Arm() override;
-  void Disarm(uint32_t ready) override;
+  void Disarm(const ReadyDescriptors& told) override;
   WaitDescriptors wait_descriptors() const override;
   const PeerIdentity& peer() const override { return peer_; }
   ConnectionLimits limits() const override;
@@ -93,6 +94,7 @@ class ByteStreamConnection final : public Connection {
   size_t begin_ = 0;  // first byte not yet fed
   size_t end_ = 0;    // past the last byte received
   bool maybe_readable_ = true;
+  bool read_to_the_end_ = true;  // until Read finds nothing: the end may lie behind the bytes
   bool peer_died_ = false;
   bool reported_closed_ = false;
 };

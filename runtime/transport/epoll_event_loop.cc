@@ -43,11 +43,13 @@ class EpollEventLoop final : public EventLoop {
   }
   void Remove(int fd, uint64_t /*token*/) override { epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
-  void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) override {
+  void Wait(int64_t deadline_nanos, std::vector<Ready>& ready) override {
     Events events;
     const int count = WaitUntil(deadline_nanos, events);
     for (int i = 0; i < count; i++) {
-      if (events[i].data.u64 != kWakeToken) ready.push_back(events[i].data.u64);
+      if (events[i].data.u64 == kWakeToken) continue;
+      const bool ended = (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+      ready.push_back({.token = events[i].data.u64, .ended = ended});
     }
   }
 

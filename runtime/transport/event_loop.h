@@ -16,6 +16,11 @@ namespace sidecall {
 
 class EventLoop {
  public:
+  struct Ready {
+    uint64_t token = 0;
+    bool ended = false;  // the other end has hung up or the fd failed, beside what else there may be
+  };
+
   virtual ~EventLoop() = default;
 
   // Reports `token` (not 0) once for each time that `fd` becomes ready for `events` (POLLIN, POLLOUT):
@@ -28,8 +33,8 @@ class EventLoop {
   virtual void Remove(int fd, uint64_t token) = 0;
 
   // Sleeps until something is ready or `deadline_nanos` (CLOCK_MONOTONIC; 0 for a look only) has come;
-  // appends the tokens.
-  virtual void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) = 0;
+  // appends what is.
+  virtual void Wait(int64_t deadline_nanos, std::vector<Ready>& ready) = 0;
   // Ends a Wait that sleeps now, or the next one.
   virtual void Wake() = 0;
 

@@ -56,7 +56,7 @@ class IoUringEventLoop final : public EventLoop {
     io_uring_submit(&ring_);
   }
 
-  void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) override {
+  void Wait(int64_t deadline_nanos, std::vector<Ready>& ready) override {
     // Not when the loop is made: completions interrupt the thread that submitted the poll, and that was the
     // user's.
     if (!wake_polled_) wake_polled_ = Add(wake_.get(), POLLIN, kWakeToken).ok();
@@ -98,14 +98,16 @@ class IoUringEventLoop final : public EventLoop {
     return (generation << kGenerationShift) | token;
   }
 
-  void Take(const io_uring_cqe& cqe, std::vector<uint64_t>& ready) {
+  void Take(const io_uring_cqe& cqe, std::vector<Ready>& ready) {
     const uint64_t token = cqe.user_data & kWakeToken;
     auto found = polls_.find(token);
     // Another generation is the echo of a poll that was removed.
     if (found == polls_.end() || UserData(token, found->second.generation) != cqe.user_data) return;
     // The kernel ends a multishot poll when its queue overflows or the thread that submitted it has gone.
     if ((cqe.flags & IORING_CQE_F_MORE) == 0) (void)SubmitPoll(token);
-    if (token != kWakeToken) ready.push_back(token);
+    if (token == kWakeToken) return;
+    const bool ended = cqe.res < 0 || (cqe.res & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+    ready.push_back({.token = token, .ended = ended});
   }
 
   io_uring_sqe* Sqe() {

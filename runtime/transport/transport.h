@@ -87,6 +87,12 @@ struct WaitDescriptors {
   size_t deaths = 0;  // of them, the last: ready only once the peer has died
 };
 
+// What an EventLoop told of them: bit i is descriptor i's.
+struct ReadyDescriptors {
+  uint32_t ready = 0;
+  uint32_t ended = 0;  // of those: with a hang-up, beside what else there may be
+};
+
 class Connection {
  public:
   virtual ~Connection() = default;
@@ -109,9 +115,8 @@ class Connection {
   virtual size_t Poll(FrameSink& sink) = 0;
   // Announces sleep. True: nothing is there, and whatever comes will make a wait descriptor ready.
   virtual bool Arm() = 0;
-  // Ends what Arm announced. Bit i of `ready`: wait descriptor i was reported ready, and is to be looked
-  // after.
-  virtual void Disarm(uint32_t ready) = 0;
+  // Ends what Arm announced. What was reported is to be looked after.
+  virtual void Disarm(const ReadyDescriptors& told) = 0;
   // May change with each Flush that left bytes; the descriptors themselves stay those of the connection's
   // whole life.
   virtual WaitDescriptors wait_descriptors() const = 0;

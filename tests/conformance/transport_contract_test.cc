@@ -284,12 +284,10 @@ TEST_P(TransportContract, ArmedSleeperIsWokenByEdges) {
     ASSERT_TRUE(client_->Send(NumberedHeader(1, Lane::kData, i), "x"));
     while (client_->frames.size() <= i) {
       if (client_->Poll() > 0 || !connection.Arm()) continue;
-      std::vector<uint64_t> ready;
+      std::vector<EventLoop::Ready> ready;
       (*loop)->Wait(deadline, ready);
       ASSERT_LT(MonotonicNanos(), deadline) << "nobody was woken in round " << i;
-      uint32_t bits = 0;
-      for (const uint64_t token : ready) bits |= 1u << (token - 1);
-      connection.Disarm(bits);
+      connection.Disarm(End::WhatTold(ready));
     }
   }
   connection.Close();

@@ -53,12 +53,20 @@ bool End::Sleep(int64_t deadline_nanos) {
     }
   }
   watched_ = wait;
-  std::vector<uint64_t> tokens;
-  events_->Wait(deadline_nanos, tokens);
-  uint32_t ready = 0;
-  for (const uint64_t token : tokens) ready |= 1u << (token - 1);
-  connection_->Disarm(ready);
+  std::vector<EventLoop::Ready> reports;
+  events_->Wait(deadline_nanos, reports);
+  connection_->Disarm(WhatTold(reports));
   return MonotonicNanos() < deadline_nanos;
+}
+
+ReadyDescriptors End::WhatTold(const std::vector<EventLoop::Ready>& reports) {
+  ReadyDescriptors told;
+  for (const EventLoop::Ready& report : reports) {
+    const uint32_t bit = 1u << (report.token - 1);
+    told.ready |= bit;
+    if (report.ended) told.ended |= bit;
+  }
+  return told;
 }
 
 bool End::Await(const std::function<bool()>& done, int64_t deadline_nanos) {

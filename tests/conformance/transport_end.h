@@ -44,6 +44,8 @@ class End final : private FrameSink {
   size_t Poll();
   // Arms, sleeps on the wait descriptors until one is ready, disarms. False where the deadline came first.
   bool Sleep(int64_t deadline_nanos = TestDeadline());
+  // Of a loop in which the token of wait descriptor i is i + 1.
+  static ReadyDescriptors WhatTold(const std::vector<EventLoop::Ready>& reports);
   // Polls, sleeping where there is nothing, until `done`. False where the deadline came first.
   bool Await(const std::function<bool()>& done, int64_t deadline_nanos = TestDeadline());
   bool AwaitFrames(size_t count);

@@ -51,9 +51,9 @@ TEST_P(AcceptorTest, WhoComesWithoutEndIsTakenInTurns) {
   for (; listener.knocks() > 0 && turns < kKnocks; turns++) {
     pollfd loop{.fd = events_->descriptor(), .events = POLLIN, .revents = 0};
     ASSERT_EQ(poll(&loop, 1, 0), 1) << "nobody would look again, with " << listener.knocks() << " left";
-    std::vector<uint64_t> ready;
+    std::vector<EventLoop::Ready> ready;
     events_->Wait(0, ready);
-    for (const uint64_t token : ready) acceptor_.Accept(token);
+    for (const EventLoop::Ready& report : ready) acceptor_.Accept(report.token);
     acceptor_.AcceptMore();
   }
   EXPECT_EQ(listener.knocks(), 0);

@@ -29,7 +29,7 @@ class FakeEventLoop final : public EventLoop {
     return absl::OkStatus();
   }
   void Remove(int fd, uint64_t /*token*/) override { wanted.erase(fd); }
-  void Wait(int64_t /*deadline_nanos*/, std::vector<uint64_t>& /*ready*/) override {}
+  void Wait(int64_t /*deadline_nanos*/, std::vector<Ready>& /*ready*/) override {}
   void Wake() override {}
   int descriptor() const override { return -1; }
   std::string_view name() const override { return "fake"; }

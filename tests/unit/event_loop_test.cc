@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +20,8 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "transport/clock.h"
 #include "transport/unique_fd.h"
@@ -54,19 +57,33 @@ class EventLoopTest : public testing::TestWithParam<std::string> {
     EXPECT_EQ(loop_->name(), GetParam());
   }
 
+  // Appends the tokens of what is reported.
+  void Wait(int64_t deadline_nanos, std::vector<uint64_t>& ready) {
+    std::vector<EventLoop::Ready> reports;
+    loop_->Wait(deadline_nanos, reports);
+    for (const EventLoop::Ready& report : reports) ready.push_back(report.token);
+  }
   // Waits until something is reported, at most `kLong`.
   std::vector<uint64_t> Await() {
     std::vector<uint64_t> ready;
     const int64_t deadline = MonotonicNanos() + kLong;
-    while (ready.empty() && MonotonicNanos() < deadline) loop_->Wait(deadline, ready);
+    while (ready.empty() && MonotonicNanos() < deadline) Wait(deadline, ready);
     EXPECT_FALSE(ready.empty());
     return ready;
   }
   // What is there already.
   std::vector<uint64_t> Look() {
     std::vector<uint64_t> ready;
-    loop_->Wait(0, ready);
+    Wait(0, ready);
     return ready;
+  }
+  // Whether the next report, which is to come, tells of the end.
+  bool AwaitEnded() {
+    std::vector<EventLoop::Ready> reports;
+    const int64_t deadline = MonotonicNanos() + kLong;
+    while (reports.empty() && MonotonicNanos() < deadline) loop_->Wait(deadline, reports);
+    EXPECT_FALSE(reports.empty());
+    return std::any_of(reports.begin(), reports.end(), [](const auto& report) { return report.ended; });
   }
 
   std::unique_ptr<EventLoop> loop_;
@@ -108,7 +125,7 @@ TEST_P(EventLoopTest, TellsDescriptorsApart) {
   Ring(fds[99]);
   std::vector<uint64_t> ready;
   const int64_t deadline = MonotonicNanos() + kLong;
-  while (ready.size() < 3 && MonotonicNanos() < deadline) loop_->Wait(deadline, ready);
+  while (ready.size() < 3 && MonotonicNanos() < deadline) Wait(deadline, ready);
   EXPECT_THAT(ready, UnorderedElementsAre(1, 64, 100));
 }
 
@@ -122,7 +139,7 @@ TEST_P(EventLoopTest, ReportsMoreThanOneWaitTakes) {
   std::vector<uint64_t> ready;
   const int64_t deadline = MonotonicNanos() + kLong;
   while (std::set(ready.begin(), ready.end()).size() < fds.size() && MonotonicNanos() < deadline) {
-    loop_->Wait(deadline, ready);
+    Wait(deadline, ready);
   }
   std::sort(ready.begin(), ready.end());
   ready.erase(std::unique(ready.begin(), ready.end()), ready.end());
@@ -169,6 +186,27 @@ TEST_P(EventLoopTest, HangUpIsReportedUnasked) {
   EXPECT_THAT(Await(), ElementsAre(7)) << "writable";
   close(sockets[1]);
   EXPECT_THAT(Await(), testing::Contains(7));
+}
+
+TEST_P(EventLoopTest, TheEndIsToldFromBytes) {
+  std::array<int, 2> sockets{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);
+  const UniqueFd our_socket(sockets[0]);
+  UniqueFd their_socket(sockets[1]);
+  std::array<int, 2> pipe{};
+  ASSERT_EQ(pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  const UniqueFd our_pipe(pipe[0]);
+  UniqueFd their_pipe(pipe[1]);
+  uint64_t token = 1;
+  for (const auto& [ours, theirs] :
+       {std::pair(&our_socket, &their_socket), std::pair(&our_pipe, &their_pipe)}) {
+    ASSERT_TRUE(loop_->Add(ours->get(), POLLIN, token++).ok());
+    ASSERT_EQ(write(theirs->get(), "x", 1), 1);
+    EXPECT_FALSE(AwaitEnded());
+    ASSERT_EQ(write(theirs->get(), "x", 1), 1);
+    *theirs = UniqueFd();
+    EXPECT_TRUE(AwaitEnded()) << "bytes, and the end behind them";
+  }
 }
 
 TEST_P(EventLoopTest, WhatNothingIsWantedOfIsSilent) {
@@ -246,10 +284,10 @@ TEST_P(EventLoopTest, DescriptorMayBeAddedAgain) {
 TEST_P(EventLoopTest, WaitEndsAtItsDeadline) {
   std::vector<uint64_t> ready;
   const int64_t deadline = MonotonicNanos() + 30'000'000;
-  while (MonotonicNanos() < deadline) loop_->Wait(deadline, ready);
+  while (MonotonicNanos() < deadline) Wait(deadline, ready);
   EXPECT_THAT(ready, IsEmpty());
   EXPECT_LT(MonotonicNanos(), deadline + kLong);
-  loop_->Wait(MonotonicNanos() - 1, ready);  // A deadline that has passed.
+  Wait(MonotonicNanos() - 1, ready);  // A deadline that has passed.
   EXPECT_THAT(ready, IsEmpty());
 }
 
@@ -257,7 +295,7 @@ TEST_P(EventLoopTest, WakeEndsAWaitThatSleeps) {
   for (int i = 0; i < 50; i++) {
     std::thread waker([&] { loop_->Wake(); });
     std::vector<uint64_t> ready;
-    loop_->Wait(MonotonicNanos() + kLong, ready);  // The test's own timeout is the deadline.
+    Wait(MonotonicNanos() + kLong, ready);  // The test's own timeout is the deadline.
     waker.join();
     EXPECT_THAT(ready, IsEmpty());
   }
@@ -267,7 +305,7 @@ TEST_P(EventLoopTest, WakeBeforeTheWaitCounts) {
   const int64_t began = MonotonicNanos();
   loop_->Wake();
   std::vector<uint64_t> ready;
-  loop_->Wait(kInfiniteFutureNanos, ready);
+  Wait(kInfiniteFutureNanos, ready);
   EXPECT_THAT(ready, IsEmpty());
   EXPECT_LT(MonotonicNanos() - began, kLong);
 }

@@ -71,7 +71,7 @@ class FakeConnection final : public Connection {
     return fed;
   }
   bool Arm() override { return incoming.empty(); }
-  void Disarm(uint32_t /*ready*/) override {}
+  void Disarm(const ReadyDescriptors& /*told*/) override {}
   WaitDescriptors wait_descriptors() const override { return descriptors; }
   const PeerIdentity& peer() const override { return peer_; }
   ConnectionLimits limits() const override { return limits_; }

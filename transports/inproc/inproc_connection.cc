@@ -146,7 +146,7 @@ bool InprocConnection::Arm() {
   return next_ == incoming_.size() && !reported_closed_ && in_->Arm();
 }
 
-void InprocConnection::Disarm(uint32_t /*ready*/) {
+void InprocConnection::Disarm(const ReadyDescriptors& /*told*/) {
   in_->Disarm();  // The bell is never read: it is watched edge-triggered, and every ring is an edge.
 }
 

@@ -71,7 +71,7 @@ class InprocConnection final : public Connection {
   bool Flush() override;
   size_t Poll(FrameSink& sink) override;
   bool Arm() override;
-  void Disarm(uint32_t ready) override;
+  void Disarm(const ReadyDescriptors& told) override;
   WaitDescriptors wait_descriptors() const override;
   const PeerIdentity& peer() const override { return peer_; }
   ConnectionLimits limits() const override;

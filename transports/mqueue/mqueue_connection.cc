@@ -201,9 +201,9 @@ bool MqueueConnection::Arm() {
   return !maybe_readable_;
 }
 
-void MqueueConnection::Disarm(uint32_t ready) {
-  if (ready != 0) maybe_readable_ = true;
-  if ((ready & kPeerGone) != 0) peer_gone_ = true;
+void MqueueConnection::Disarm(const ReadyDescriptors& told) {
+  if (told.ready != 0) maybe_readable_ = true;
+  if ((told.ready & kPeerGone) != 0) peer_gone_ = true;
 }
 
 WaitDescriptors MqueueConnection::wait_descriptors() const {

@@ -41,7 +41,7 @@ class MqueueConnection final : public Connection {
   bool Flush() override;
   size_t Poll(FrameSink& sink) override;
   bool Arm() override;
-  void Disarm(uint32_t ready) override;
+  void Disarm(const ReadyDescriptors& told) override;
   WaitDescriptors wait_descriptors() const override;
   const PeerIdentity& peer() const override { return ends_.peer; }
   ConnectionLimits limits() const override;

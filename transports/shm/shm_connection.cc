@@ -92,9 +92,10 @@ bool ShmConnection::Arm() {
   return true;
 }
 
-void ShmConnection::Disarm(uint32_t ready) {
+void ShmConnection::Disarm(const ReadyDescriptors& told) {
   consumer_.Disarm();
-  if ((ready & kPeerDied) != 0 || ((ready & kLifeLineReady) != 0 && LifeLineHungUp())) Note(kHungUp);
+  if ((told.ready & kPeerDied) != 0 || ((told.ready & kLifeLineReady) != 0 && LifeLineHungUp()))
+    Note(kHungUp);
 }
 
 bool ShmConnection::LifeLineHungUp() const {
