@@ -42,10 +42,7 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   if (finished_ || half_closed_ || stream_.over() || GaveUp()) return false;
   const size_t size = message.ByteSize();
   if (size > session_.max_send_message()) {
-    GiveUp(absl::ResourceExhaustedError(
-        absl::StrCat("a message to ", std::string(call_.method().full_name()), " has ", size,
-                     " bytes, and the server takes ", session_.max_send_message(),
-                     ". Send less, or raise the server's max_receive_message_bytes")));
+    GiveUp(TooLarge(size));
     return false;
   }
   if (TimeToLook()) {
@@ -145,27 +142,38 @@ void FrameClientStream::WaitForInitialMetadata() {
   Await(stream_.consumer(), [this] { return call_.has_initial_metadata() || stream_.HasNext(); });
 }
 
+absl::Status FrameClientStream::TooLarge(size_t size) const {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("a message to ", std::string(call_.method().full_name()), " has ", size,
+                   " bytes, and the server takes ", session_.max_send_message(),
+                   ". Send less, or raise the server's max_receive_message_bytes"));
+}
+
 bool FrameClientStream::Read(internal::MessageTarget& message) {
-  const std::lock_guard lock(consumer_mutex_);
-  if (finished_ || GaveUp()) return false;
+  const ReadTurn::Scope turn(read_turn_);
+  if (!turn || GaveUp()) return false;
   FrameStream::Taken taken = stream_.Take(message);
-  if (taken == FrameStream::Taken::kNothing) {
-    FlushBurst();
-    stream_.Expect(message);
-    const bool ended = Await(stream_.consumer(), [this] { return stream_.HasNext(); });
-    taken = stream_.TakeExpected(message);
-    if (!ended) return false;
-  }
-  if (taken == FrameStream::Taken::kMalformed) {
-    GiveUp(absl::InternalError(
-        absl::StrCat("a message of ", std::string(call_.method().full_name()),
-                     " cannot be parsed: is the server built from another .proto, or a string no UTF-8?")));
-  }
+  if (taken == FrameStream::Taken::kNothing) taken = AwaitMessage(message);
+  if (taken == FrameStream::Taken::kMalformed) GiveUp(Malformed());
   if (taken != FrameStream::Taken::kMessage || stream_.broken()) return false;
   stream_.NoteRead();
   if (stream_.TimeToCount()) CountReceived();
   ReturnWindow();
   return true;
+}
+
+FrameStream::Taken FrameClientStream::AwaitMessage(internal::MessageTarget& message) {
+  FlushBurst();
+  stream_.Expect(message);
+  const bool waited = Await(stream_.consumer(), [this] { return stream_.HasNext(); });
+  const FrameStream::Taken taken = stream_.TakeExpected(message);
+  return waited ? taken : FrameStream::Taken::kEnd;
+}
+
+absl::Status FrameClientStream::Malformed() const {
+  return absl::InternalError(
+      absl::StrCat("a message of ", std::string(call_.method().full_name()),
+                   " cannot be parsed: is the server built from another .proto, or a string no UTF-8?"));
 }
 
 void FrameClientStream::ReturnWindow() {
@@ -174,8 +182,9 @@ void FrameClientStream::ReturnWindow() {
 
 absl::Status FrameClientStream::Finish() {
   WritesDone();
-  const std::lock_guard lock(consumer_mutex_);
+  const std::lock_guard lock(finish_mutex_);
   if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
+  read_turn_.Close();
   CountReceived();
   Dropped dropped;
   while (!call_.done() && !stream_.broken()) {

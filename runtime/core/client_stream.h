@@ -5,13 +5,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "core/client_session.h"
 #include "core/frame_stream.h"
+#include "core/read_turn.h"
 #include "core/sleeper.h"
-#include "core/solo_mutex.h"
 #include "sidecall/client_context.h"
 #include "sidecall/internal/call_engine.h"
 
@@ -57,6 +58,10 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   void CountSent();
   void CountReceived();
   bool AwaitRoom();
+  // Read's, where no message is there.
+  FrameStream::Taken AwaitMessage(internal::MessageTarget& message);
+  absl::Status Malformed() const;
+  absl::Status TooLarge(size_t size) const;
   void ReturnWindow();
   // Whether the call is not waited for any more: also because it was cancelled just now, and has not ended.
   bool GaveUp() {
@@ -77,7 +82,8 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   bool half_closed_;             // the producer's
   int64_t looked_at_nanos_ = 0;  // coarse; the producer's, as is the next
   uint32_t writes_ = 0;
-  SoloMutex consumer_mutex_;  // one Read, or Finish, at a time
+  ReadTurn read_turn_;
+  std::mutex finish_mutex_;  // one Finish at a time
   std::atomic<bool> cancel_sent_{false};
   std::atomic<bool> finished_{false};  // then the call is another's, perhaps
 };
