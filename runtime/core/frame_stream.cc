@@ -138,14 +138,8 @@ absl::Status FrameStream::ReceiveSeveral(std::string_view body, uint64_t max_mes
   return absl::OkStatus();
 }
 
-void FrameStream::Burst::Add(const internal::MessageSource& message, size_t size) {
-  if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kCapacity);
-  const size_t added = added_.load(std::memory_order_relaxed);
-  const auto length = static_cast<uint32_t>(size);
-  char* to = bytes_.get() + added;
-  std::memcpy(to, &length, sizeof length);
-  message.SerializeTo(reinterpret_cast<uint8_t*>(to + sizeof length));
-  added_.store(added + sizeof length + size, std::memory_order_release);
+void FrameStream::Burst::Allocate() {
+  bytes_ = std::make_unique_for_overwrite<char[]>(kCapacity);
 }
 
 void FrameStream::Burst::Flush(Send send) {
@@ -238,13 +232,6 @@ FrameStream::Taken FrameStream::TakeExpected(internal::MessageTarget& target) {
   expected_ = nullptr;
   const Taken taken = std::exchange(expected_taken_, Taken::kNothing);
   return taken != Taken::kNothing ? taken : Take(target);
-}
-
-uint64_t FrameStream::WindowToReturn() {
-  if (unreturned_ < return_at_ || unreturned_ <= 0) return 0;
-  const int64_t bytes = std::exchange(unreturned_, 0);
-  granted_.fetch_add(bytes, std::memory_order_release);
-  return static_cast<uint64_t>(bytes);
 }
 
 }  // namespace sidecall

@@ -12,8 +12,10 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -96,7 +98,14 @@ class FrameStream {
            HasFlag(kReceivedAll);
   }
   // Bytes of window to give back to the peer now; 0 where it is too early.
-  uint64_t WindowToReturn();
+  uint64_t WindowToReturn() {
+    if (unreturned_ < return_at_ || unreturned_ <= 0) [[likely]] {
+      return 0;
+    }
+    const int64_t bytes = std::exchange(unreturned_, 0);
+    granted_.fetch_add(bytes, std::memory_order_release);
+    return static_cast<uint64_t>(bytes);
+  }
   // The message that was just taken goes to the user.
   void NoteRead() { received_tally_.Add(last_message_bytes_); }
   // Messages that did; and whether now is the time to count them: the next may have to be waited for.
@@ -143,7 +152,17 @@ class FrameStream {
 
     // -- The producer's -------------------------------------------------------------------------------------
     // REQUIRES: not full.
-    void Add(const internal::MessageSource& message, size_t size);
+    void Add(const internal::MessageSource& message, size_t size) {
+      if (bytes_ == nullptr) [[unlikely]] {
+        Allocate();
+      }
+      const size_t added = added_.load(std::memory_order_relaxed);
+      const auto length = static_cast<uint32_t>(size);
+      char* to = bytes_.get() + added;
+      std::memcpy(to, &length, sizeof length);
+      message.SerializeTo(reinterpret_cast<uint8_t*>(to + sizeof length));
+      added_.store(added + sizeof length + size, std::memory_order_release);
+    }
     // As large as is worth waiting for: End it. Still so where that threw, as there was no memory to send.
     bool full() const { return added_.load(std::memory_order_relaxed) >= kFullBytes; }
     // Calls `send` with what is left, which may be nothing, and begins another.
@@ -154,6 +173,7 @@ class FrameStream {
     static constexpr size_t kFullBytes = 8u << 10;
     static constexpr size_t kCapacity = kFullBytes + sizeof(uint32_t) + kMaxMessage;
 
+    void Allocate();
     // REQUIRES: the mutex.
     void SendUnsent(Send send);
     // REQUIRES: the mutex, or that nobody else is there.

@@ -1,5 +1,5 @@
 // ParseMessage takes and refuses the same bytes as protobuf's own ParseFromArray, and makes the same of them,
-// whatever lies behind.
+// whatever lies behind. SerializeMessage writes what protobuf's own does, and nothing behind it.
 #include "sidecall/internal/parse_message.h"
 
 #include <google/protobuf/descriptor.pb.h>
@@ -13,6 +13,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "sidecall/internal/serialize_message.h"
 
 namespace sidecall::internal {
 namespace {
@@ -53,8 +55,19 @@ void ExpectSame(const MessageLite& type, const std::string& bytes) {
   }
 }
 
+void ExpectSerializesSame(const MessageLite& message) {
+  const std::string expected = message.SerializePartialAsString();
+  const std::string behind(64, '\x5a');
+  std::string memory = std::string(expected.size(), '\0') + behind;
+  const size_t size = message.ByteSizeLong();
+  ASSERT_EQ(size, expected.size());
+  SerializeMessage(message, reinterpret_cast<uint8_t*>(memory.data()), size);
+  EXPECT_EQ(memory, expected + behind);
+}
+
 // The message's own bytes, cut off at each place, and with each byte changed to what upsets a parser most.
 void ExpectSameForAllLike(const MessageLite& message) {
+  ASSERT_NO_FATAL_FAILURE(ExpectSerializesSame(message));
   const std::string bytes = message.SerializePartialAsString();
   ASSERT_LT(bytes.size(), 2000u);
   for (size_t length = 0; length <= bytes.size(); length++) {
@@ -117,6 +130,14 @@ TEST_F(ParseMessageTest, Proto2) {
   option->mutable_name(0)->set_is_extension(false);
   ASSERT_TRUE(file.IsInitialized());
   ExpectSameForAllLike(file);
+}
+
+TEST_F(ParseMessageTest, LargeMessagesSerialize) {
+  for (const size_t size : {100u, 4096u, 1u << 20}) {
+    google::protobuf::BytesValue message;
+    message.set_value(std::string(size, 'x'));
+    ExpectSerializesSame(message);
+  }
 }
 
 TEST_F(ParseMessageTest, WhatTheMessageHeldIsGone) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "sidecall/internal/parse_message.h"
+#include "sidecall/internal/serialize_message.h"
 
 namespace sidecall::internal {
 
@@ -40,14 +41,15 @@ class MessageTarget {
 class ProtobufSource final : public MessageSource {
  public:
   explicit ProtobufSource(const google::protobuf::MessageLite& message) : message_(message) {}
-  size_t ByteSize() const override { return message_.ByteSizeLong(); }
-  void SerializeTo(uint8_t* memory) const override { message_.SerializeWithCachedSizesToArray(memory); }
+  size_t ByteSize() const override { return size_ = message_.ByteSizeLong(); }
+  void SerializeTo(uint8_t* memory) const override { SerializeMessage(message_, memory, size_); }
   bool SerializeTo(google::protobuf::io::ZeroCopyOutputStream* stream) const override {
     return message_.SerializePartialToZeroCopyStream(stream);
   }
 
  private:
   const google::protobuf::MessageLite& message_;
+  mutable size_t size_ = 0;
 };
 
 class ProtobufTarget final : public MessageTarget {
