@@ -182,9 +182,12 @@ void FrameClientStream::ReturnWindow() {
 
 absl::Status FrameClientStream::Finish() {
   WritesDone();
-  const std::lock_guard lock(finish_mutex_);
+  // In a child of fork() there are no other threads: what one of them had taken is never given back.
+  const bool forked = session_.forked();
+  std::unique_lock lock(finish_mutex_, std::defer_lock);
+  if (!forked) lock.lock();
   if (finished_) return absl::FailedPreconditionError("Finish was called before on this stream");
-  read_turn_.Close();
+  if (!forked) read_turn_.Close();
   CountReceived();
   Dropped dropped;
   while (!call_.done() && !stream_.broken()) {

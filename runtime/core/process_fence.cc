@@ -4,6 +4,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <thread>
+
 namespace sidecall {
 namespace {
 
@@ -22,7 +25,9 @@ bool ProcessFence::available() {
 }
 
 void ProcessFence::Issue() {
-  Command(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+  if (Command(MEMBARRIER_CMD_PRIVATE_EXPEDITED)) return;
+  // A sandbox that was entered since refuses it. No core keeps a store to itself for as long as this.
+  std::this_thread::sleep_for(std::chrono::milliseconds(10));
 }
 
 }  // namespace sidecall

@@ -10,7 +10,8 @@ namespace sidecall {
 
 class ProcessFence {
  public:
-  // False where the kernel, or a sandbox, does not offer it: then both sides need a fence of their own.
+  // False where the kernel, or a sandbox that the program was started in, does not offer it: then both sides
+  // need a fence of their own.
   static bool available();
   // Each thread of this process has passed a fence when it returns. REQUIRES: available.
   static void Issue();

@@ -1,6 +1,15 @@
 #include "core/read_turn.h"
 
+#include <algorithm>
+#include <chrono>
+
 namespace sidecall {
+namespace {
+
+constexpr std::chrono::microseconds kShortestNap{100};
+constexpr std::chrono::microseconds kLongestNap{100'000};
+
+}  // namespace
 
 // The first read of a thread, and every one where there is no fence for both.
 bool ReadTurn::EnterAnew() {
@@ -17,11 +26,17 @@ void ReadTurn::Close() {
   // Null: a read that begins now stores, and looks, behind fences of its own.
   if (reader != nullptr && reader != &this_thread_) ProcessFence::Issue();
   std::unique_lock lock(mutex_);
-  left_.wait(lock, [this] { return !inside_.load(std::memory_order_seq_cst); });
+  // Each time it looks again, for a read that had looked at `closed_` just before it left, and so told
+  // nobody.
+  for (auto nap = kShortestNap; inside_.load(std::memory_order_seq_cst);
+       nap = std::min(2 * nap, kLongestNap)) {
+    left_.wait_for(lock, nap);
+  }
 }
 
-void ReadTurn::WakeCloser() {
+void ReadTurn::LeaveAndTell() {
   const std::lock_guard lock(mutex_);
+  inside_.store(false, std::memory_order_release);
   left_.notify_all();
 }
 

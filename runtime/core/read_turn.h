@@ -18,7 +18,7 @@ class ReadTurn {
   explicit ReadTurn(bool with_process_fence = ProcessFence::available())
       : with_process_fence_(with_process_fence) {}
 
-  // A read: one at a time, not always by the same thread. False where the turn was closed before.
+  // A read. REQUIRES: one at a time; not always by the same thread. False where the turn was closed before.
   class Scope {
    public:
     explicit Scope(ReadTurn& turn) : turn_(turn), entered_(turn.Enter()) {}
@@ -34,7 +34,8 @@ class ReadTurn {
     const bool entered_;
   };
 
-  // No read begins from here on. Waits for one that another thread is at.
+  // No read begins from here on. Waits for one that another thread is at, which has done with this object
+  // then.
   void Close();
 
  private:
@@ -55,19 +56,15 @@ class ReadTurn {
     }
     return true;
   }
+  // The store comes last: then this object may be gone.
   void Leave() {
-    if (reader_.load(std::memory_order_relaxed) != nullptr) [[likely]] {
-      inside_.store(false, std::memory_order_release);
-      std::atomic_signal_fence(std::memory_order_seq_cst);
-    } else {
-      inside_.store(false, std::memory_order_seq_cst);
+    if (closed_.load(std::memory_order_relaxed)) [[unlikely]] {
+      return LeaveAndTell();
     }
-    if (closed_.load(std::memory_order_seq_cst)) [[unlikely]] {
-      WakeCloser();
-    }
+    inside_.store(false, std::memory_order_release);
   }
   bool EnterAnew();
-  void WakeCloser();
+  void LeaveAndTell();
 
   const bool with_process_fence_;
   std::atomic<bool> closed_{false};

@@ -3,14 +3,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "call_fixture.h"
 #include "call_local_server.h"
+#include "call_thread_state.h"
 #include "sidecall/log.h"
 
 namespace conformance {
@@ -123,6 +126,30 @@ TEST_P(ForkTest, StreamAndStatesAreTheParents) {
   EXPECT_EQ(InChild(work), "");
   ASSERT_TRUE(stream->Read(&message));
   EXPECT_EQ(message.number(), 7);
+  EXPECT_TRUE(stream->WritesDone());
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_P(ForkTest, WhileAThreadReads) {
+  StartServer();
+  const TestService::Stub stub = NewStub();
+  PatientContext context;
+  auto stream = stub.BidirectionalStream(&context);
+  std::atomic<pid_t> reader_id{0};
+  std::thread reader([&] {
+    reader_id.store(gettid());
+    EchoMessage message;
+    EXPECT_TRUE(stream->Read(&message));
+  });
+  AwaitSleepOf(reader_id);
+  const auto work = [&]() -> std::string {
+    const absl::Status status = stream->Finish();
+    stream.reset();
+    return absl::IsFailedPrecondition(status) ? "" : status.ToString();
+  };
+  EXPECT_EQ(InChild(work), "");
+  EXPECT_TRUE(stream->Write(EchoMessage()));
+  reader.join();
   EXPECT_TRUE(stream->WritesDone());
   EXPECT_TRUE(stream->Finish().ok());
 }

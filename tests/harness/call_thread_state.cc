@@ -1,5 +1,8 @@
 #include "call_thread_state.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <string>
 
@@ -12,6 +15,10 @@ char StateOfThread(pid_t process, pid_t thread) {
   // "pid (name) state ...", and the name may hold anything.
   const size_t name_end = text.rfind(')');
   return name_end == std::string::npos || name_end + 2 >= text.size() ? '\0' : text[name_end + 2];
+}
+
+void AwaitSleepOf(const std::atomic<pid_t>& thread) {
+  while (StateOfThread(getpid(), thread.load()) != 'S') sched_yield();
 }
 
 }  // namespace conformance

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -53,8 +54,7 @@ TEST_P(ReadTurnTest, CloseFindsNobodyInside) {
       }
     });
     // Sometimes before its first read, sometimes beside any of the others.
-    while (reads.load() < round % 64) {
-    }
+    while (reads.load() < round % 64) std::this_thread::yield();
     for (int i = 0; i < round % 300; i++) std::atomic_signal_fence(std::memory_order_seq_cst);
     turn.Close();
     closed.store(true);
@@ -82,6 +82,23 @@ TEST_P(ReadTurnTest, CloseWaitsForARead) {
   turn.Close();
   EXPECT_FALSE(inside.load());
   reader.join();
+}
+
+TEST_P(ReadTurnTest, ItMayGoOnceItIsClosed) {
+  for (int round = 0; round < 500; round++) {
+    auto turn = std::make_unique<ReadTurn>(GetParam());
+    std::atomic<bool> inside{false};
+    std::thread reader([&inside, &turn = *turn] {
+      const ReadTurn::Scope scope(turn);
+      EXPECT_TRUE(scope);
+      inside.store(true);
+    });
+    while (!inside.load()) std::this_thread::yield();
+    turn->Close();
+    // Nobody is to look at it any more, which ThreadSanitizer sees.
+    turn.reset();
+    reader.join();
+  }
 }
 
 TEST_P(ReadTurnTest, AnotherThreadMayReadOn) {
