@@ -209,7 +209,8 @@ bool ByteStreamConnection::Arm() {
   if (end_ - begin_ < kHeaderBytes) return true;
   FrameHeader header;
   std::memcpy(&header, input_.bytes + begin_, kHeaderBytes);
-  return end_ - begin_ < kHeaderBytes + header.length;
+  // One that can be no frame is never whole, and is for Poll to tell.
+  return header.length <= kMaxFrame && end_ - begin_ < kHeaderBytes + header.length;
 }
 
 void ByteStreamConnection::Disarm(const ReadyDescriptors& told) {

@@ -24,7 +24,8 @@ class ByteStream {
   // ECONNRESET where the peer has gone. Never waits, raises no signal.
   virtual ssize_t Write(const iovec* pieces, size_t count) = 0;
   // Bytes read, as many as there are and `size` takes; 0 at the end; -1 with errno: EAGAIN where there are
-  // none.
+  // none. (A peer that sends what only it has use for, descriptors or urgent bytes over a socket, packets in
+  // a pipe, ends reads early, and so waits for its own next bytes.)
   virtual ssize_t Read(char* bytes, size_t size) = 0;
   // Ends both directions: the peer reads what was written, then the end; Read gives the end, and a wait
   // descriptor becomes ready. Any thread, any number of times.

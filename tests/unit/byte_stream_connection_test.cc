@@ -69,10 +69,11 @@ class ByteStreamConnectionTest : public testing::Test, private FrameSink {
   std::unique_ptr<ScriptedStream> made_ = std::make_unique<ScriptedStream>();
   ScriptedStream* stream_ = made_.get();
   ByteStreamConnection connection_{std::move(made_), {}, {}};
+  bool stop_ = false;  // behind each frame
   int closed_ = 0;
 
  private:
-  bool OnFrame(const FrameHeader& /*header*/, const FrameBody& /*body*/) override { return true; }
+  bool OnFrame(const FrameHeader& /*header*/, const FrameBody& /*body*/) override { return !stop_; }
   void OnClosed(const absl::Status& /*why*/) override { closed_++; }
 };
 
@@ -93,6 +94,19 @@ TEST_F(ByteStreamConnectionTest, AReadThatWasFilledIsNot) {
   size_t frames = 0;
   while (!connection_.Arm()) frames += Poll();
   EXPECT_EQ(frames, 10'000u);
+}
+
+TEST_F(ByteStreamConnectionTest, WhatCanBeNoFrameBehindAStopIsNotSleptOn) {
+  Arrive(1);
+  FrameHeader none;
+  none.length = UINT32_MAX;
+  stream_->pieces.front().append(reinterpret_cast<const char*>(&none), sizeof none);
+  connection_.Disarm({.ready = kStream, .ended = 0});
+  stop_ = true;
+  EXPECT_EQ(Poll(), 1u);
+  EXPECT_FALSE(connection_.Arm());
+  EXPECT_EQ(Poll(), 0u);
+  EXPECT_EQ(closed_, 1);
 }
 
 TEST_F(ByteStreamConnectionTest, TheEndBehindBytesIsRead) {

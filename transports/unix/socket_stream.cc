@@ -4,6 +4,10 @@
 
 #include <utility>
 
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76  // Linux 6.5
+#endif
+
 namespace sidecall {
 namespace {
 
@@ -12,10 +16,12 @@ constexpr int kSocketBuffer = 4 << 20;
 }  // namespace
 
 SocketStream::SocketStream(UniqueFd socket) : socket_(std::move(socket)) {
-  // A listening socket of systemd's may have it on. It ends a read where the bytes' writer changes, and a
+  // A listening socket of systemd's may have them on. They end a read where the bytes' writer changes, and a
   // read that stops short is one that found no more.
   constexpr int kOff = 0;
-  setsockopt(socket_.get(), SOL_SOCKET, SO_PASSCRED, &kOff, sizeof kOff);
+  for (const int option : {SO_PASSCRED, SO_PASSPIDFD}) {
+    setsockopt(socket_.get(), SOL_SOCKET, option, &kOff, sizeof kOff);
+  }
   // The kernel caps them at net.core.[rw]mem_max; every bit is fewer wake-ups for large messages.
   setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
   setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUF, &kSocketBuffer, sizeof kSocketBuffer);
