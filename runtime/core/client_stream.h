@@ -56,10 +56,10 @@ class FrameClientStream final : public internal::ClientStream, private ClientCon
   bool EndBurst(bool half_close);
   void FlushBurst();
   void CountSent();
-  void CountReceived();
+  [[gnu::noinline]] void CountReceived();
   bool AwaitRoom();
   // Read's, where no message is there.
-  FrameStream::Taken AwaitMessage(internal::MessageTarget& message);
+  [[gnu::noinline]] FrameStream::Taken AwaitMessage(internal::MessageTarget& message);
   absl::Status Malformed() const;
   absl::Status TooLarge(size_t size) const;
   void ReturnWindow();

@@ -20,6 +20,10 @@ absl::Status TooLarge(uint64_t size) {
   return absl::ResourceExhaustedError(absl::StrCat("a message of ", size, " bytes"));
 }
 
+absl::Status WithoutWindow() {
+  return absl::DataLossError("a message that was begun without window");
+}
+
 }  // namespace
 
 char* FrameStream::Messages::Grow(size_t more) {
@@ -76,7 +80,7 @@ void FrameStream::Begin(uint32_t send_window, uint32_t receive_window) {
 
 absl::Status FrameStream::CheckMessageBegins() const {
   if (received_ >= granted_.load(std::memory_order_acquire)) {
-    return absl::DataLossError("a message that was begun without window");
+    return WithoutWindow();
   }
   if ((flags_.load(std::memory_order_acquire) & (kReceivedAll | kOver)) == kReceivedAll) {
     return absl::DataLossError("a message behind the one that said to be the last");
@@ -119,6 +123,12 @@ absl::Status FrameStream::Receive(std::string_view message, bool own) {
 
 // They are kept as they came, once each size has been looked at.
 absl::Status FrameStream::ReceiveSeveral(std::string_view body, uint64_t max_message) {
+  if (body.empty()) return absl::OkStatus();
+  absl::Status begins = CheckMessageBegins();
+  if (!begins.ok()) return begins;
+  // The peer was told of no more before it sent this.
+  const int64_t granted = granted_.load(std::memory_order_acquire);
+  int64_t received = received_;
   for (std::string_view left = body; !left.empty();) {
     uint32_t size = 0;
     if (left.size() >= sizeof size) std::memcpy(&size, left.data(), sizeof size);
@@ -126,12 +136,11 @@ absl::Status FrameStream::ReceiveSeveral(std::string_view body, uint64_t max_mes
       return absl::DataLossError("a message among several that is longer than their frame");
     }
     if (size > max_message) return TooLarge(size);
-    absl::Status begins = CheckMessageBegins();
-    if (!begins.ok()) return begins;
-    received_ += int64_t{size} + kMessageCost;
+    if (received >= granted) return WithoutWindow();
+    received += int64_t{size} + kMessageCost;
     left.remove_prefix(sizeof size + size);
   }
-  if (body.empty()) return absl::OkStatus();
+  received_ = received;
   const std::lock_guard lock(mutex_);
   std::memcpy(filled_.Grow(body.size()), body.data(), body.size());
   filled_bytes_.store(filled_.size, std::memory_order_seq_cst);

@@ -166,38 +166,41 @@ bool FrameServerCall::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) {
   return false;
 }
 
-// Whether what the handler reads or writes now is lost on the client. However the handler puts it, the call
-// has not ended well then.
-bool FrameServerCall::CutShort() {
-  if (!frame_stream_->over()) return false;
+void FrameServerCall::NoteCutShort() {
   frame_stream_->Break(CancelledInHandler());
-  return true;
 }
 
 bool FrameServerCall::Read(internal::MessageTarget& message) {
   FrameStream& stream = *frame_stream_;
   if (CutShort()) return false;
   FrameStream::Taken taken = stream.Take(message);
-  if (taken == FrameStream::Taken::kNothing) {
-    FlushBurst();
-    stream.Expect(message);
-    const bool there = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
-    taken = stream.TakeExpected(message);
-    if (!there) return false;
-  }
-  if (taken == FrameStream::Taken::kMalformed) {
-    stream.Break(absl::InvalidArgumentError(
-        absl::StrCat("a message to ", std::string(method().full_name()),
-                     " cannot be parsed: is the client built from another .proto, or a string no UTF-8?")));
-  }
-  if (taken != FrameStream::Taken::kMessage) {
-    CutShort();  // The end may be a cancel's.
+  if (taken == FrameStream::Taken::kNothing) taken = AwaitMessage(message);
+  if (taken != FrameStream::Taken::kMessage) [[unlikely]] {
+    EndReading(taken);
     return false;
   }
   stream.NoteRead();
   if (stream.TimeToCount()) CountReceived();
   if (const uint64_t bytes = stream.WindowToReturn(); bytes > 0) session_.SendWindow(this->stream(), bytes);
   return true;
+}
+
+FrameStream::Taken FrameServerCall::AwaitMessage(internal::MessageTarget& message) {
+  FrameStream& stream = *frame_stream_;
+  FlushBurst();
+  stream.Expect(message);
+  const bool there = Await(stream.consumer(), [&stream] { return stream.HasNext(); });
+  const FrameStream::Taken taken = stream.TakeExpected(message);
+  return there ? taken : FrameStream::Taken::kEnd;
+}
+
+void FrameServerCall::EndReading(FrameStream::Taken taken) {
+  if (taken == FrameStream::Taken::kMalformed) {
+    frame_stream_->Break(absl::InvalidArgumentError(
+        absl::StrCat("a message to ", std::string(method().full_name()),
+                     " cannot be parsed: is the client built from another .proto, or a string no UTF-8?")));
+  }
+  CutShort();  // The end may be a cancel's.
 }
 
 bool FrameServerCall::Write(const internal::MessageSource& message, const WriteOptions& options) {
@@ -217,10 +220,7 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
       SendInitialMetadata();
     }
   }
-  if (!stream.has_window()) {
-    EndBurst();
-    if (!Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); })) return false;
-  }
+  if (!stream.has_window() && !AwaitWindow()) return false;
   if (PastDeadline()) stream.Break(LateHandler());
   if (CutShort()) return false;
   stream.Spend(size);
@@ -238,6 +238,12 @@ bool FrameServerCall::Write(const internal::MessageSource& message, const WriteO
   if (more && !stream.burst().full()) return true;
   EndBurst();
   return AwaitRoom();
+}
+
+bool FrameServerCall::AwaitWindow() {
+  FrameStream& stream = *frame_stream_;
+  EndBurst();
+  return Await(stream.producer(), [&stream] { return stream.has_window() || stream.over(); });
 }
 
 void FrameServerCall::CountSent() {

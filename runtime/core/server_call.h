@@ -104,10 +104,24 @@ class FrameServerCall final : public internal::ServerCall {
   bool PastDeadline() const;
   void MarkCancelled();
   void ForgetRequest();
-  bool CutShort();
+  // Whether what the handler reads or writes now is lost on the client. However the handler puts it, the call
+  // has not ended well then.
+  bool CutShort() {
+    if (!frame_stream_->over()) [[likely]] {
+      return false;
+    }
+    NoteCutShort();
+    return true;
+  }
+  void NoteCutShort();
+  // Read's, where no message is there.
+  [[gnu::noinline]] FrameStream::Taken AwaitMessage(internal::MessageTarget& message);
+  // Read's, where none comes any more.
+  [[gnu::noinline]] void EndReading(FrameStream::Taken taken);
+  bool AwaitWindow();
   bool AwaitRoom();
   void CountSent();
-  void CountReceived();
+  [[gnu::noinline]] void CountReceived();
   void EndBurst();
   void FlushBurst();
   bool Await(Sleeper& sleeper, absl::FunctionRef<bool()> done);
