@@ -66,6 +66,13 @@ bool FrameClientStream::Write(const internal::MessageSource& message, const Writ
   return EndBurst(last) && AwaitRoom();
 }
 
+absl::Status FrameClientStream::TooLarge(size_t size) const {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("a message to ", std::string(call_.method().full_name()), " has ", size,
+                   " bytes, and the server takes ", session_.max_send_message(),
+                   ". Send less, or raise the server's max_receive_message_bytes"));
+}
+
 bool FrameClientStream::ClockHasTicked() {
   const int64_t now = CoarseMonotonicNanos();
   return now != std::exchange(looked_at_nanos_, now);
@@ -140,13 +147,6 @@ bool FrameClientStream::Await(Sleeper& sleeper, absl::FunctionRef<bool()> done) 
 void FrameClientStream::WaitForInitialMetadata() {
   FlushBurst();
   Await(stream_.consumer(), [this] { return call_.has_initial_metadata() || stream_.HasNext(); });
-}
-
-absl::Status FrameClientStream::TooLarge(size_t size) const {
-  return absl::ResourceExhaustedError(
-      absl::StrCat("a message to ", std::string(call_.method().full_name()), " has ", size,
-                   " bytes, and the server takes ", session_.max_send_message(),
-                   ". Send less, or raise the server's max_receive_message_bytes"));
 }
 
 bool FrameClientStream::Read(internal::MessageTarget& message) {

@@ -250,9 +250,10 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
     ConnectionWatch::Note(report, found->second.told);
     MakeHot(found->second);
   }
-  for (const auto& [token, ended] : ready_) {
-    auto found = sessions_.find(ConnectionWatch::IdOf(token));
-    if (acceptor_.IsToken(token) || found == sessions_.end() || found->second.told.ready == 0) continue;
+  for (const EventLoop::Ready& report : ready_) {
+    auto found = sessions_.find(ConnectionWatch::IdOf(report.token));
+    if (acceptor_.IsToken(report.token) || found == sessions_.end() || found->second.told.ready == 0)
+      continue;
     found->second.session->connection().Disarm(std::exchange(found->second.told, {}));
   }
   acceptor_.AcceptMore();

@@ -65,6 +65,13 @@ class ByteStreamConnectionTest : public testing::Test, private FrameSink {
     stream_->pieces.push_back(bytes);
   }
   size_t Poll() { return connection_.Poll(*this); }
+  // Nobody sleeps between the two.
+  void ExpectAFrameAndTheEnd() {
+    EXPECT_EQ(Poll(), 1u);
+    EXPECT_FALSE(connection_.Arm());
+    EXPECT_EQ(Poll(), 0u);
+    EXPECT_EQ(closed_, 1);
+  }
 
   std::unique_ptr<ScriptedStream> made_ = std::make_unique<ScriptedStream>();
   ScriptedStream* stream_ = made_.get();
@@ -103,20 +110,14 @@ TEST_F(ByteStreamConnectionTest, WhatCanBeNoFrameBehindAStopIsNotSleptOn) {
   stream_->pieces.front().append(reinterpret_cast<const char*>(&none), sizeof none);
   connection_.Disarm({.ready = kStream, .ended = 0});
   stop_ = true;
-  EXPECT_EQ(Poll(), 1u);
-  EXPECT_FALSE(connection_.Arm());
-  EXPECT_EQ(Poll(), 0u);
-  EXPECT_EQ(closed_, 1);
+  ExpectAFrameAndTheEnd();
 }
 
 TEST_F(ByteStreamConnectionTest, TheEndBehindBytesIsRead) {
   Arrive(1);
   stream_->ended = true;
   connection_.Disarm({.ready = kStream, .ended = kStream});
-  EXPECT_EQ(Poll(), 1u);
-  EXPECT_FALSE(connection_.Arm());
-  EXPECT_EQ(Poll(), 0u);
-  EXPECT_EQ(closed_, 1);
+  ExpectAFrameAndTheEnd();
 }
 
 // Its own side has hung up, say.
@@ -124,10 +125,7 @@ TEST_F(ByteStreamConnectionTest, WhatAnotherDescriptorToldIsReadBehindBytes) {
   Arrive(1);
   stream_->ended = true;
   connection_.Disarm({.ready = kStream | kBell, .ended = 0});
-  EXPECT_EQ(Poll(), 1u);
-  EXPECT_FALSE(connection_.Arm());
-  EXPECT_EQ(Poll(), 0u);
-  EXPECT_EQ(closed_, 1);
+  ExpectAFrameAndTheEnd();
 }
 
 }  // namespace
