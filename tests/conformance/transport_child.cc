@@ -24,14 +24,16 @@ constexpr char kChildFlag[] = "--transport-child";
 constexpr int kReadyFd = 3;
 constexpr int kPatienceMillis = 30'000;
 
-// On SIGUSR1.
-void ForkHeir(int /*signal*/) {
+// A frame of this stream is echoed with the pid of an heir as its argument.
+constexpr uint32_t kHeirStream = 0xfeed;
+
+// Forked between two frames, not in a signal's handler: there a lock of malloc's, which fork() takes, may be
+// held by what the signal interrupted.
+pid_t ForkHeir() {
   const pid_t heir = fork();
-  if (heir == 0) {
-    alarm(kPatienceMillis / 1000);
-    for (;;) pause();
-  }
-  (void)!write(kReadyFd, &heir, sizeof heir);
+  if (heir != 0) return heir;
+  alarm(kPatienceMillis / 1000);
+  for (;;) pause();
 }
 
 int Fail(const absl::Status& status) {
@@ -75,16 +77,12 @@ void ChildProcess::Kill() {
   pid_ = -1;
 }
 
-pid_t ChildProcess::Fork() {
-  kill(pid_, SIGUSR1);
-  pollfd item{.fd = ready_.get(), .events = POLLIN, .revents = 0};
-  pid_t heir = -1;
-  const bool told =
-      poll(&item, 1, kPatienceMillis) == 1 && read(ready_.get(), &heir, sizeof heir) == sizeof heir;
-  return told ? heir : -1;
+ChildsHeir::ChildsHeir(End& end) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  end.frames.clear();
+  if (!end.Send(NumberedHeader(kHeirStream, Lane::kData, 0), "") || !end.AwaitFrames(1)) return;
+  pid_ = static_cast<pid_t>(end.frames[0].header.argument);
 }
-
-ChildsHeir::ChildsHeir(ChildProcess& child) : pid_((prctl(PR_SET_CHILD_SUBREAPER, 1), child.Fork())) {}
 
 ChildsHeir::~ChildsHeir() {
   if (pid_ <= 0) return;
@@ -108,7 +106,6 @@ int ChildProcess::AwaitExit() {
 
 int RunAsChild(const std::string& role, const std::string& text, int ready_fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  signal(SIGUSR1, &ForkHeir);
   auto address = Address::Parse(text);
   if (!address.ok()) return Fail(address.status());
   auto transport = FindTransport(*address);
@@ -132,7 +129,8 @@ int RunAsChild(const std::string& role, const std::string& text, int ready_fd) {
   size_t echoed = 0;
   while (end.Await([&] { return end.frames.size() > echoed || end.closed > 0; }) && end.closed == 0) {
     for (; echoed < end.frames.size(); echoed++) {
-      const ReceivedFrame frame = end.frames[echoed];  // Send may receive more.
+      ReceivedFrame frame = end.frames[echoed];  // Send may receive more.
+      if (frame.header.stream == kHeirStream) frame.header.argument = static_cast<uint64_t>(ForkHeir());
       if (!end.Send(frame.header, frame.body)) return Fail(end.why);
     }
   }

@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "tests/conformance/transport_end.h"
 #include "transport/unique_fd.h"
 
 namespace sidecall {
@@ -24,9 +25,6 @@ class ChildProcess {
   bool AwaitReady();
   // SIGKILL, and until it is gone.
   void Kill();
-  // It forks a child of its own, which has all of its descriptors, and lives until it is killed. Its pid, or
-  // -1.
-  pid_t Fork();
   // Until it ends by itself; its exit code, or -1.
   int AwaitExit();
   pid_t pid() const { return pid_; }
@@ -36,17 +34,18 @@ class ChildProcess {
   UniqueFd ready_;
 };
 
-// Lives until the end of the scope.
+// A child of the ChildProcess at the other side of `end`, which has all of its descriptors, and lives until
+// the end of the scope.
 class ChildsHeir {
  public:
-  explicit ChildsHeir(ChildProcess& child);
+  explicit ChildsHeir(End& end);
   ~ChildsHeir();
   ChildsHeir(const ChildsHeir&) = delete;
   ChildsHeir& operator=(const ChildsHeir&) = delete;
   bool lives() const;
 
  private:
-  const pid_t pid_;
+  pid_t pid_ = -1;
 };
 
 // What main() does where the program is started as a child.

@@ -121,7 +121,7 @@ TEST_P(TransportAcrossProcesses, PeerDeathIsNoticedWhoeverHasItsDescriptors) {
   for (const bool child_serves : {false, true}) {
     ASSERT_NO_FATAL_FAILURE(Meet(child_serves));
     ASSERT_NO_FATAL_FAILURE(EchoOnce(1, 10));
-    const ChildsHeir heir(*child_);
+    const ChildsHeir heir(*end_);
     ASSERT_TRUE(heir.lives());
     child_->Kill();
     ASSERT_TRUE(end_->AwaitClosed());
