@@ -43,13 +43,13 @@ void AdaptiveSpin::LookAtCpus() {
   cpu_set_t own;
   CPU_ZERO(&own);
   // An error means more CPUs than the set holds.
-  bool several = sched_getaffinity(0, sizeof own, &own) != 0 || CPU_COUNT(&own) > 1;
-  if (!several && peer_.has_value()) {
+  several_cpus_ = sched_getaffinity(0, sizeof own, &own) != 0 || CPU_COUNT(&own) > 1;
+  if (!several_cpus_ && peer_.has_value()) {
     cpu_set_t peers;
     CPU_ZERO(&peers);
-    several = sched_getaffinity(*peer_, sizeof peers, &peers) == 0 && !CPU_EQUAL(&own, &peers);
+    several_cpus_ = sched_getaffinity(*peer_, sizeof peers, &peers) == 0 && !CPU_EQUAL(&own, &peers);
   }
-  enabled_ = polling_ == Polling::kAdaptive && several;
+  enabled_ = polling_ == Polling::kAdaptive && several_cpus_;
 }
 
 bool AdaptiveSpin::ContinueByClock() {

@@ -23,6 +23,9 @@ class AdaptiveSpin {
   // Who is waited for. A thread that is pinned to one CPU polls only where the peer may run on another.
   void SetPeer(std::optional<pid_t> peer);
 
+  // This thread and the peer, as far as is known, may run at the same time.
+  bool several_cpus() const { return several_cpus_; }
+
   // A wait begins.
   void Begin() {
     iterations_ = 0;
@@ -57,6 +60,7 @@ class AdaptiveSpin {
 
   const Polling polling_;
   std::optional<pid_t> peer_;
+  bool several_cpus_ = true;
   bool enabled_ = true;
   uint32_t iterations_ = 0;
   int64_t started_nanos_ = 0;

@@ -76,7 +76,10 @@ void ClientSession::PollWhatIsThere() {
 
 size_t ClientSession::PollFrames() {
   const size_t frames = frames_.Poll();
-  if (frames > 0) keepalive_.Heard();
+  if (frames > 0) {
+    keepalive_.Heard();
+    watch_.Heard();
+  }
   return frames;
 }
 
@@ -358,14 +361,14 @@ void ClientSession::SleepUntilHeard(int64_t deadline_nanos) {
 
 // False where it was the cancel descriptor that ended the sleep.
 bool ClientSession::SleepUntilReadable(int64_t deadline_nanos) {
-  if (!connection_->Arm() || !watch_.Update(*events_, *connection_)) return true;
+  if (!connection_->Arm() || !watch_.Update(*events_, *connection_, spin_.several_cpus())) return true;
   ready_.clear();
   events_->Wait(deadline_nanos, ready_);
   ReadyDescriptors told;
   bool cancelled = false;
   for (const EventLoop::Ready& report : ready_) {
     if (ConnectionWatch::IdOf(report.token) == kWatchId) {
-      ConnectionWatch::Note(report, told);
+      watch_.Note(report, told);
     } else {
       cancelled = true;
     }

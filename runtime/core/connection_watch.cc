@@ -21,11 +21,20 @@ absl::Status ConnectionWatch::Add(EventLoop& events, const Connection& connectio
 }
 
 void ConnectionWatch::Mute(EventLoop& events) {
+  wakes_ahead_ = false;
   for (size_t i = 0; i + watched_.deaths < watched_.count; i++) (void)Want(events, i, 0);
 }
 
-bool ConnectionWatch::Update(EventLoop& events, Connection& connection) {
-  const WaitDescriptors wanted = connection.wait_descriptors();
+bool ConnectionWatch::Update(EventLoop& events, Connection& connection, bool several_cpus) {
+  WaitDescriptors wanted = connection.wait_descriptors();
+  short& first = wanted.items[0].events;
+  const bool ahead =
+      ahead_.WantedForSleep() && several_cpus && wanted.tells_of_reads && (first & POLLOUT) == 0;
+  if (ahead) first |= POLLOUT;
+  if (std::exchange(wakes_ahead_, ahead) != ahead) {
+    watched_.items[0].events = 0;  // Room that is waited for from now on may be there, and have been told of.
+    if (ahead) ahead_.Begins();
+  }
   for (size_t i = 0; i < watched_.count; i++) {
     const absl::Status watched = Want(events, i, wanted.items[i].events);
     if (watched.ok()) continue;
@@ -37,6 +46,13 @@ bool ConnectionWatch::Update(EventLoop& events, Connection& connection) {
     return false;
   }
   return true;
+}
+
+void ConnectionWatch::Note(const EventLoop::Ready& report, ReadyDescriptors& told) {
+  const uint32_t bit = 1u << (report.token % kDescriptors);
+  told.ready |= bit;
+  if (report.ended) told.ended |= bit;
+  if (wakes_ahead_ && bit == 1) ahead_.Woken();
 }
 
 absl::Status ConnectionWatch::Want(EventLoop& events, size_t descriptor, short wanted) {

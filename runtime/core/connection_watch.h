@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/wake_ahead.h"
 #include "transport/event_loop.h"
 #include "transport/transport.h"
 
@@ -18,12 +19,6 @@ class ConnectionWatch {
  public:
   static uint64_t TokenOf(uint64_t id, size_t descriptor) { return id * kDescriptors + descriptor; }
   static uint64_t IdOf(uint64_t token) { return token / kDescriptors; }
-  // Adds a report of one of its descriptors to what Connection::Disarm takes.
-  static void Note(const EventLoop::Ready& report, ReadyDescriptors& told) {
-    const uint32_t bit = 1u << (report.token % kDescriptors);
-    told.ready |= bit;
-    if (report.ended) told.ended |= bit;
-  }
 
   // Adds the descriptors of `connection`; all, or none where that fails. `id` must not be 0.
   absl::Status Add(EventLoop& events, const Connection& connection, uint64_t id);
@@ -31,10 +26,14 @@ class ConnectionWatch {
   // Update: else a thread that sleeps on `events` is woken by frames that have been read by the time it
   // looks.
   void Mute(EventLoop& events);
-  // Output that waits for room changes what is waited for: call it before each sleep. False: the kernel is
-  // full, and nobody would be woken. Then the connection is closed, the log says so, and the next Poll is
-  // due.
-  bool Update(EventLoop& events, Connection& connection);
+  // Output that waits for room changes what is waited for: call it before each sleep. `several_cpus`: the
+  // peer may run while this thread is woken. False: the kernel is full, and nobody would be woken. Then the
+  // connection is closed, the log says so, and the next Poll is due.
+  bool Update(EventLoop& events, Connection& connection, bool several_cpus);
+  // A poll of the connection gave frames.
+  void Heard() { ahead_.Heard(); }
+  // Adds a report of one of its descriptors to what Connection::Disarm takes.
+  void Note(const EventLoop::Ready& report, ReadyDescriptors& told);
   // Idempotent.
   void Remove(EventLoop& events) {
     watched_.deaths = 0;
@@ -49,6 +48,8 @@ class ConnectionWatch {
 
   uint64_t id_ = 0;
   WaitDescriptors watched_;
+  WakeAhead ahead_;
+  bool wakes_ahead_ = false;  // the first descriptor, where nobody waits for room, is watched for reads
 };
 
 }  // namespace sidecall

@@ -130,7 +130,10 @@ ServeLoop::Progress ServeLoop::PollHot(Purpose purpose) {
   for (size_t i = 0; i < hot_.size();) {
     Entry& entry = *hot_[i];
     ServerSession& session = *entry.session;
-    if (session.Poll(runnable_, reading_into_) > 0) progress = Progress::kSome;
+    if (session.Poll(runnable_, reading_into_) > 0) {
+      progress = Progress::kSome;
+      entry.watch.Heard();
+    }
     if (session.has_pending()) session.Flush();
     if (HasRunnable()) {
       if (purpose == Purpose::kReadOnly) return progress;
@@ -247,7 +250,7 @@ void ServeLoop::LookAtEvents(int64_t deadline_nanos) {
     }
     auto found = sessions_.find(ConnectionWatch::IdOf(report.token));
     if (found == sessions_.end()) continue;
-    ConnectionWatch::Note(report, found->second.told);
+    found->second.watch.Note(report, found->second.told);
     MakeHot(found->second);
   }
   for (const EventLoop::Ready& report : ready_) {
@@ -300,7 +303,7 @@ bool ServeLoop::ArmHot() {
   for (; armed < hot_.size(); armed++) {
     Entry& entry = *hot_[armed];
     Connection& connection = entry.session->connection();
-    if (!entry.watch.Update(*events_, connection) || !connection.Arm()) break;
+    if (!entry.watch.Update(*events_, connection, spin_.several_cpus()) || !connection.Arm()) break;
     entry.armed = true;
     entry.hot = false;
   }

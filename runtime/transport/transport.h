@@ -85,6 +85,8 @@ struct WaitDescriptors {
   std::array<pollfd, 4> items{};
   size_t count = 0;
   size_t deaths = 0;  // of them, the last: ready only once the peer has died
+  // Watched for POLLOUT as well, the first becomes ready whenever the peer has read.
+  bool tells_of_reads = false;
 };
 
 // What an EventLoop told of them: bit i is descriptor i's.

@@ -1,6 +1,7 @@
 // Nothing runs where nothing is called: ten seconds without a single context switch, on any thread, of any
-// process.
+// process. And who waits for an answer sleeps until it comes.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 
 #include "call_child.h"
 #include "call_fixture.h"
+#include "sidecall/sidecall.h"
 #include "transport/all_transports.h"
 
 namespace conformance {
@@ -99,6 +101,41 @@ TEST_F(IdleTest, NoContextSwitchForTenSeconds) {
   EXPECT_EQ(ContextSwitches(pids_), before);
   CallAll();
   EXPECT_NE(ContextSwitches(pids_), before) << "calls are seen in what was counted";
+}
+
+class SlowService final : public TestService::Service {
+  absl::Status Echo(sidecall::ServerContext* /*context*/, const EchoMessage* request,
+                    EchoMessage* reply) override {
+    std::this_thread::sleep_for(300us);  // As long as work that takes longer than a wake-up.
+    *reply = *request;
+    return absl::OkStatus();
+  }
+};
+
+uint64_t SleepsOfThisThread() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return static_cast<uint64_t>(usage.ru_nvcsw);
+}
+
+// A few times it may be woken when the server takes the request, and learn that this gains nothing.
+TEST(SleepingCallTest, ASlowAnswerIsSleptForOnce) {
+  constexpr int kCalls = 1000;
+  const TempDir directory;
+  SlowService service;
+  for (const std::string& address : Addresses(directory, false)) {
+    auto server = sidecall::ServerBuilder().AddAddress(address).RegisterService(&service).BuildAndStart();
+    ASSERT_TRUE(server.ok()) << server.status();
+    sidecall::ChannelOptions options;
+    options.polling = sidecall::Polling::kOff;
+    const TestService::Stub stub(sidecall::CreateChannel(address, options));
+    ASSERT_TRUE(Echoes(stub, 0));
+    const uint64_t before = SleepsOfThisThread();
+    for (int call = 1; call <= kCalls; call++) ASSERT_TRUE(Echoes(stub, call));
+    const uint64_t sleeps = SleepsOfThisThread() - before;
+    EXPECT_GE(sleeps, kCalls * 9 / 10) << address;
+    EXPECT_LE(sleeps, kCalls * 6 / 5) << address;
+  }
 }
 
 }  // namespace

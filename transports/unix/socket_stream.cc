@@ -48,6 +48,7 @@ WaitDescriptors SocketStream::wait_descriptors(bool want_room) const {
   const short room = want_room ? POLLOUT : 0;
   wait.items[0] = {.fd = socket_.get(), .events = static_cast<short>(POLLIN | room), .revents = 0};
   wait.count = 1;
+  wait.tells_of_reads = true;
   return wait;
 }
 
