@@ -21,11 +21,6 @@ endif()
 if(SIDECALL_WERROR)
   target_compile_options(sidecall_build_flags INTERFACE -Werror)
 endif()
-# What a build for speed would set by CMAKE_INTERPROCEDURAL_OPTIMIZATION. Here the benchmarks' programs alone have it: there
-# are a hundred tests to link.
-if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_BUILD_TYPE STREQUAL Release)
-  set(SIDECALL_WHOLE_PROGRAM ON)
-endif()
 # Sanitizers triple what the optimizer has to chew: most of what -O2 -g costs there buys nothing.
 set(CMAKE_CXX_FLAGS_SANITIZE "-O1 -g1 -DNDEBUG")
 if(SIDECALL_SANITIZE)

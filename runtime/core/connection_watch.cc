@@ -31,10 +31,8 @@ bool ConnectionWatch::Update(EventLoop& events, Connection& connection, bool sev
   const bool ahead =
       ahead_.WantedForSleep() && several_cpus && wanted.tells_of_reads && (first & POLLOUT) == 0;
   if (ahead) first |= POLLOUT;
-  if (std::exchange(wakes_ahead_, ahead) != ahead) {
-    watched_.items[0].events = 0;  // Room that is waited for from now on may be there, and have been told of.
-    if (ahead) ahead_.Begins();
-  }
+  // Room that is waited for from now on may be there, and have been told of.
+  if (std::exchange(wakes_ahead_, ahead) != ahead) watched_.items[0].events = 0;
   for (size_t i = 0; i < watched_.count; i++) {
     const absl::Status watched = Want(events, i, wanted.items[i].events);
     if (watched.ok()) continue;

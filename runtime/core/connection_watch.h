@@ -26,8 +26,8 @@ class ConnectionWatch {
   // Update: else a thread that sleeps on `events` is woken by frames that have been read by the time it
   // looks.
   void Mute(EventLoop& events);
-  // Output that waits for room changes what is waited for: call it before each sleep. `several_cpus`: the
-  // peer may run while this thread is woken. False: the kernel is full, and nobody would be woken. Then the
+  // Output that waits for room changes what is waited for: call it before each sleep. `several_cpus`: a peer
+  // may run while this thread is woken. False: the kernel is full, and nobody would be woken. Then the
   // connection is closed, the log says so, and the next Poll is due.
   bool Update(EventLoop& events, Connection& connection, bool several_cpus);
   // A poll of the connection gave frames.

@@ -303,7 +303,7 @@ bool ServeLoop::ArmHot() {
   for (; armed < hot_.size(); armed++) {
     Entry& entry = *hot_[armed];
     Connection& connection = entry.session->connection();
-    if (!entry.watch.Update(*events_, connection, spin_.several_cpus()) || !connection.Arm()) break;
+    if (!connection.Arm() || !entry.watch.Update(*events_, connection, spin_.several_cpus())) break;
     entry.armed = true;
     entry.hot = false;
   }

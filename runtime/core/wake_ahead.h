@@ -14,20 +14,18 @@ namespace sidecall {
 
 class WakeAhead {
  public:
-  // Sleeps without, before the first trial: who sleeps this seldom gains nothing.
+  // The first trial comes with this sleep: who sleeps more seldom gains nothing.
   static constexpr uint32_t kFirstPause = 16;
   static constexpr uint32_t kLongestPause = 4096;
 
-  // A sleep begins. Whether it is to be watched for reads.
+  // Before a sleep. Whether the descriptor is to be watched for reads.
   bool WantedForSleep() {
     if (std::exchange(woken_, false)) Lost();
     if (pause_left_ > 0) pause_left_--;
     return pause_left_ == 0;
   }
-  // Watched for reads from now on, it is told of room at once.
-  void Begins() { told_at_once_ = true; }
-  // A sleep that was watched for reads has ended.
-  void Woken() { woken_ = !std::exchange(told_at_once_, false); }
+  // It was reported, watched for reads.
+  void Woken() { woken_ = true; }
   // Frames have come.
   void Heard() {
     if (woken_) [[unlikely]] {
@@ -37,14 +35,14 @@ class WakeAhead {
   }
 
  private:
-  static constexpr int kCredit = 4;
+  static constexpr int kCredit = 6;  // two of it for the first report, which comes at once: there is room
   static constexpr int kMostCredit = 8;
 
   void Gained() {
     credit_ = std::min(credit_ + 1, kMostCredit);
     if (credit_ == kMostCredit) pause_ = kFirstPause;
   }
-  // The answer has to be slept for once more. One sleep in three is too many.
+  // What comes has to be slept for once more. More than one sleep in three is too many.
   void Lost() {
     credit_ -= 2;
     if (credit_ > 0) return;
@@ -56,7 +54,6 @@ class WakeAhead {
   uint32_t pause_ = kFirstPause;  // the next one
   uint32_t pause_left_ = kFirstPause;
   int credit_ = kCredit;
-  bool told_at_once_ = false;
   bool woken_ = false;  // and no frame has come since
 };
 

@@ -85,7 +85,8 @@ struct WaitDescriptors {
   std::array<pollfd, 4> items{};
   size_t count = 0;
   size_t deaths = 0;  // of them, the last: ready only once the peer has died
-  // Watched for POLLOUT as well, the first becomes ready whenever the peer has read.
+  // Watched for POLLOUT as well, the first becomes ready each time that the peer has read a whole write, while
+  // little is under way.
   bool tells_of_reads = false;
 };
 

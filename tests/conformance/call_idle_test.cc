@@ -106,7 +106,7 @@ TEST_F(IdleTest, NoContextSwitchForTenSeconds) {
 class SlowService final : public TestService::Service {
   absl::Status Echo(sidecall::ServerContext* /*context*/, const EchoMessage* request,
                     EchoMessage* reply) override {
-    std::this_thread::sleep_for(300us);  // As long as work that takes longer than a wake-up.
+    std::this_thread::sleep_for(3ms);  // As long as work that takes longer than a wake-up.
     *reply = *request;
     return absl::OkStatus();
   }
@@ -120,7 +120,7 @@ uint64_t SleepsOfThisThread() {
 
 // A few times it may be woken when the server takes the request, and learn that this gains nothing.
 TEST(SleepingCallTest, ASlowAnswerIsSleptForOnce) {
-  constexpr int kCalls = 1000;
+  constexpr int kCalls = 300;
   const TempDir directory;
   SlowService service;
   for (const std::string& address : Addresses(directory, false)) {
@@ -133,8 +133,8 @@ TEST(SleepingCallTest, ASlowAnswerIsSleptForOnce) {
     const uint64_t before = SleepsOfThisThread();
     for (int call = 1; call <= kCalls; call++) ASSERT_TRUE(Echoes(stub, call));
     const uint64_t sleeps = SleepsOfThisThread() - before;
-    EXPECT_GE(sleeps, kCalls * 9 / 10) << address;
-    EXPECT_LE(sleeps, kCalls * 6 / 5) << address;
+    EXPECT_GE(sleeps, kCalls / 2) << address;
+    EXPECT_LE(sleeps, kCalls * 5 / 4) << address;
   }
 }
 

@@ -178,6 +178,22 @@ TEST_P(EventLoopTest, WritableAgainIsReported) {
   EXPECT_THAT(Await(), Each(7)) << "each read may have made it so";
 }
 
+TEST_P(EventLoopTest, EachReadOfThePeersIsReported) {
+  std::array<int, 2> sockets{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);
+  UniqueFd ours(sockets[0]);
+  UniqueFd theirs(sockets[1]);
+  ASSERT_TRUE(loop_->Add(ours.get(), POLLIN | POLLOUT, 7).ok());
+  EXPECT_THAT(Await(), ElementsAre(7)) << "there is room";
+  for (int i = 0; i < 3; i++) {
+    ASSERT_EQ(write(ours.get(), "x", 1), 1);
+    EXPECT_THAT(Look(), IsEmpty());
+    char byte = 0;
+    ASSERT_EQ(read(theirs.get(), &byte, 1), 1);
+    EXPECT_THAT(Await(), ElementsAre(7));
+  }
+}
+
 TEST_P(EventLoopTest, HangUpIsReportedUnasked) {
   std::array<int, 2> sockets{};
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);

@@ -20,6 +20,16 @@ constexpr int kPassPidfd = 76;  // SO_PASSPIDFD, Linux 6.5
 INSTANTIATE_TEST_SUITE_P(Options, SocketStreamTest, testing::Values(SO_PASSCRED, kPassPidfd),
                          [](const auto& info) { return info.param == kPassPidfd ? "pidfd" : "credentials"; });
 
+TEST(SocketStreamWaitTest, TellsOfReads) {
+  std::array<int, 2> sockets{};
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sockets.data()), 0);
+  const UniqueFd theirs(sockets[1]);
+  const SocketStream stream{UniqueFd(sockets[0])};
+  const WaitDescriptors wait = stream.wait_descriptors(false);
+  EXPECT_TRUE(wait.tells_of_reads);
+  EXPECT_EQ(wait.items[0].fd, sockets[0]) << "the first, which EventLoopTest shows to tell";
+}
+
 // The kernel keeps bytes of several writers apart where a socket passes on who they are, as systemd's may.
 TEST_P(SocketStreamTest, ReadsBytesOfTwoProcessesTogether) {
   std::array<int, 2> sockets{};
